@@ -1,0 +1,300 @@
+"""The one backward pass: a topological order, and one step per node.
+
+`walk` is the whole algorithm.  `backward` stores what it yields on the nodes, `grad` returns it,
+and the readers tell its story; none of them repeats it.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tinygrad_edu.node import Node, current_mode, describe, set_mode
+from tinygrad_edu.ops.registry import graph
+
+
+def topological(*roots: Node) -> list[Node]:
+    """The recorded nodes under `roots`, each after every node that uses it: outputs first.
+
+    Leaves are left out.  No recursion, and nodes are visited, not paths: a chain of a million
+    operations and ``y = y + y`` sixty deep are both ordered in one sweep.
+    """
+    found = [root for root in dict.fromkeys(roots) if root.op is not None]
+    starts = len(found)
+    with _ordering:  # the counts below are kept on the nodes, and two threads may share nodes
+        try:
+            for node in found:
+                node._work = 1  # roots count as used once, so that they are not found again
+            for node in found:  # first sweep: how often is each node used?
+                for x in node.inputs:
+                    if x.op is not None:
+                        if x._work is None:
+                            found.append(x)
+                            x._work = 1
+                        else:
+                            x._work += 1
+            order = []
+            for root in found[:starts]:
+                root._work -= 1
+                if not root._work:
+                    order.append(root)
+            for node in order:  # second sweep: a node follows once all its uses are behind it
+                for x in node.inputs:
+                    if x.op is not None:
+                        x._work = uses = x._work - 1
+                        if not uses:
+                            order.append(x)
+        finally:
+            for node in found:
+                node._work = None
+    return order
+
+
+_ordering = threading.Lock()
+
+
+def walk(
+    order: list[Node],
+    seeds: dict[Node, Any],
+    *,
+    create_graph: bool = False,
+    store: bool = False,
+    free: bool = False,
+    visit: Callable[[Node, Any, Sequence[Any]], object] | None = None,
+) -> dict[Node, Any]:
+    """Send gradients from outputs to leaves, one node at a time; return what reached the leaves.
+
+    order : from `topological`.  seeds : the gradients to start from.
+
+    For every node that a gradient reached, ``visit(node, gradient, contributions)`` is called:
+    `contributions` are what its rule gave each operand, already of the operand's shape, or None.
+
+    With `create_graph` the same rules read nodes instead of numbers, so the gradients are nodes
+    that can be differentiated again.  With `store` inner nodes keep their gradient.  With `free`
+    every node lets go of its operands once it is done.
+    """
+    anomaly = current_mode().anomaly
+    leaves: dict[Node, Any] = {}
+    for node, seed in seeds.items():
+        if node.op is None:
+            leaves[node] = seed
+        else:
+            node._work = seed
+    if free:
+        order.reverse()
+    try:
+        for node in _draining(order) if free else order:
+            g = node._work
+            if g is None:
+                continue
+            node._work = None
+            if node._note is not None and node._note.hooks:
+                g = _run_hooks(node._note.hooks, g)
+            op, inputs, args, options = node.op, node.inputs, node.args, node.options
+            fit = node._fit
+            try:
+                if create_graph:
+                    parts = op.rule(graph, g, node, *inputs, **options)  # type: ignore[misc]
+                else:
+                    xp = node.xp or node._namespace(op, args)
+                    if options or len(args) > 2:
+                        parts = op.rule(xp, g, node._data, *args, **options)  # type: ignore[misc]
+                    elif len(args) == 2:  # unpacking costs more than the rule of a scalar
+                        parts = op.rule(xp, g, node._data, args[0], args[1])  # type: ignore[misc]
+                    else:
+                        parts = op.rule(xp, g, node._data, args[0])  # type: ignore[misc]
+                if fit is not None:
+                    parts = _fitted(fit, parts, node, g)
+                i = 0
+                for x in inputs:
+                    if x._data is not args[i]:
+                        _refuse_changed(node, x)
+                    part = parts[i]
+                    i += 1
+                    if part is None:
+                        continue
+                    if x.op is not None:
+                        before = x._work
+                        x._work = part if before is None else before + part
+                    elif x in leaves:
+                        leaves[x] = leaves[x] + part
+                    elif x.requires_grad:
+                        leaves[x] = part
+            except Exception as error:
+                raise type(error)(f"{error} ({_where(node, g)})") from error
+            if anomaly:
+                _refuse_nan(node, parts)
+            if visit is not None:
+                visit(node, g, parts)
+            if store:
+                node._grad = g
+            if free:
+                node.inputs = node.args = ()
+                node.op = node._grad = None
+    finally:
+        for node in order:
+            node._work = None
+    return leaves
+
+
+def _fitted(fit: Any, parts: Sequence[Any], node: Node, g: Any) -> list[Any]:
+    """The contributions that are needed, each brought to its operand's shape and dtype."""
+    fitted: list[Any] = []
+    for x, part in zip(node.inputs, parts, strict=True):
+        if part is None or not x.requires_grad:
+            fitted.append(None)
+            continue
+        if part.__class__ is types.FunctionType:
+            part = part()
+        fitted.append(fit(part, x, (g, *node.args, *fitted)))
+    return fitted
+
+
+def _draining(order: list[Node]) -> Iterator[Node]:
+    """The nodes from the end of `order`, letting go of each."""
+    while order:
+        yield order.pop()
+
+
+def backward(root: Node, gradient: Any = None, *, free: bool = False) -> None:
+    """Send `gradient` (1 by default) from `root` to every leaf that requires one.
+
+    Leaves add what arrives to their ``.grad``; inner nodes keep theirs for pictures until the next
+    pass overwrites it.  Nothing is stored on a leaf before the whole pass has succeeded.
+
+    Raises
+    ------
+    RuntimeError
+        If nothing was recorded, or an operand was changed since it was used.
+    ValueError
+        If the root has more than one element and no `gradient` is given, or shapes differ.
+    """
+    seeds = {root: _seed(root, gradient)}
+    for leaf, g in walk(topological(root), seeds, store=not free, free=free).items():
+        if leaf._note is not None and leaf._note.hooks:
+            g = _run_hooks(leaf._note.hooks, g)
+        leaf._grad = g if leaf._grad is None else leaf._grad + g
+
+
+def grad(
+    output: Node,
+    inputs: Node | Sequence[Node],
+    gradient: Any = None,
+    *,
+    create_graph: bool = False,
+) -> Any:
+    """The gradient of `output` with respect to `inputs`, returned as nodes and stored nowhere.
+
+    One node for one input, a tuple for a sequence; an input that `output` does not depend on gives
+    zeros.  With ``create_graph=True`` the results are part of a graph and can be differentiated
+    again, to any order.
+
+    >>> from tinygrad_edu import Value, grad
+    >>> x = Value(3.0)
+    >>> first = grad(x**3, x, create_graph=True)
+    >>> second = grad(first, x)
+    >>> first.data, second.data
+    (27.0, 18.0)
+    """
+    wanted = [inputs] if isinstance(inputs, Node) else list(inputs)
+    seed = _seed(output, gradient)
+    found: dict[Node, Any] = {}
+    asked = set(wanted)
+
+    def collect(node: Node, g: Any, _: Sequence[Any]) -> None:
+        if node in asked:
+            found[node] = g
+
+    with set_mode(recording=create_graph):
+        seeds = {output: output._constant(seed) if create_graph else seed}
+        found |= walk(topological(output), seeds, create_graph=create_graph, visit=collect)
+    results = []
+    for x in wanted:
+        g = found.get(x)
+        if g is None:
+            g = (x.xp or x._namespace(None, (x._data,))).zeros_like(x._data)
+        results.append(g if isinstance(g, Node) else x._constant(g))
+    return results[0] if isinstance(inputs, Node) else tuple(results)
+
+
+def _seed(root: Node, gradient: Any) -> Any:
+    if not root.requires_grad:
+        raise RuntimeError(
+            f"backward from {describe(root)}: nothing was recorded, because no leaf under it has "
+            "requires_grad=True, or it was computed inside no_grad()"
+        )
+    return root._seed(gradient)
+
+
+def _run_hooks(hooks: list[Any], g: Any) -> Any:
+    for hook in list(hooks):
+        changed = hook(g)
+        g = g if changed is None else changed
+    return g
+
+
+def register_hook(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
+    """Call ``hook(gradient)`` whenever the whole gradient of `node` has arrived in a backward pass.
+
+    What the hook returns, unless None, takes the gradient's place.  Returns a function that
+    removes the hook.
+    """
+    if node.note.hooks is None:
+        node.note.hooks = []
+    hooks = node.note.hooks
+    hooks.append(hook)
+
+    def remove() -> None:
+        if hook in hooks:
+            hooks.remove(hook)
+
+    return remove
+
+
+def _where(node: Node, g: Any) -> str:
+    """A sentence for an error inside a rule: which operation, which shapes, which line."""
+    shapes = ", ".join(str(getattr(x, "shape", ())) for x in node.args)
+    line = f", recorded at {node.line[0]}:{node.line[1]}" if node.line else ""
+    name = node.op.name if node.op else "?"
+    return (
+        f"in the backward rule of {name}: operand shapes {shapes}, gradient shape "
+        f"{getattr(g, 'shape', ())}{line}"
+    )
+
+
+def _refuse_changed(node: Node, x: Node) -> None:
+    name = node.op.name if node.op else "?"
+    line = f" (line {node.line[1]} of {node.line[0]})" if node.line else ""
+    raise RuntimeError(
+        f"{describe(x)} was changed after {name}{line} used it, so the gradient of {name} would be "
+        "wrong; run the forward pass again before backward(), or change a copy"
+    )
+
+
+def _refuse_nan(node: Node, contributions: Sequence[Any]) -> None:
+    for x, part in zip(node.inputs, contributions, strict=True):
+        data = part._data if isinstance(part, Node) else part
+        if part is not None and x._has_nan(data):
+            line = f"; recorded at {node.line[0]}:{node.line[1]}" if node.line else ""
+            assert node.op is not None
+            raise FloatingPointError(
+                f"the backward rule of {node.op.name} gave nan to {describe(x)}{line}"
+            )
+
+
+def detect_anomaly() -> Any:
+    """A ``with`` block for finding a nan: the first rule that gives one raises, naming itself.
+
+    Also records source lines, so the message names the line of your code.  Run both the forward and
+    the backward pass inside.
+
+    >>> from tinygrad_edu import Tensor, detect_anomaly
+    >>> x = Tensor([0.0], requires_grad=True)
+    >>> with detect_anomaly():
+    ...     (x * float("inf")).sum().backward()
+    Traceback (most recent call last):
+    FloatingPointError: ...
+    """
+    return set_mode(anomaly=True, lines=True)

@@ -1,0 +1,111 @@
+"""What a node can do: the operators and methods that `Value` and `Tensor` share, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_edu import ops
+from tinygrad_edu.engine import backprop
+from tinygrad_edu.node import Node
+
+
+class Operators(Node):
+    """Arithmetic, comparisons and one method per elementwise operation."""
+
+    __slots__ = ()
+    __hash__ = Node.__hash__
+
+    __add__ = ops.add
+    __sub__ = ops.subtract
+    __mul__ = ops.multiply
+    __truediv__ = ops.divide
+    __pow__ = ops.power
+    __neg__ = ops.negative
+    __abs__ = ops.abs
+    __gt__ = ops.greater
+    __ge__ = ops.greater_equal
+    __lt__ = ops.less
+    __le__ = ops.less_equal
+    __eq__ = ops.equal  # type: ignore[assignment]
+    __ne__ = ops.not_equal  # type: ignore[assignment]
+
+    def __radd__(self, other: Any) -> Any:
+        return ops.add(other, self)
+
+    def __rsub__(self, other: Any) -> Any:
+        return ops.subtract(other, self)
+
+    def __rmul__(self, other: Any) -> Any:
+        return ops.multiply(other, self)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return ops.divide(other, self)
+
+    def __rpow__(self, other: Any) -> Any:
+        return ops.power(other, self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    exp = ops.exp
+    exp2 = ops.exp2
+    expm1 = ops.expm1
+    log = ops.log
+    log2 = ops.log2
+    log10 = ops.log10
+    log1p = ops.log1p
+    sqrt = ops.sqrt
+    rsqrt = ops.rsqrt
+    square = ops.square
+    reciprocal = ops.reciprocal
+    abs = ops.abs
+    sign = ops.sign
+    floor = ops.floor
+    ceil = ops.ceil
+    sin = ops.sin
+    cos = ops.cos
+    tan = ops.tan
+    arcsin = ops.arcsin
+    arccos = ops.arccos
+    arctan = ops.arctan
+    arctan2 = ops.arctan2
+    sinh = ops.sinh
+    cosh = ops.cosh
+    tanh = ops.tanh
+    sigmoid = ops.sigmoid
+    relu = ops.relu
+    leaky_relu = ops.leaky_relu
+    elu = ops.elu
+    selu = ops.selu
+    celu = ops.celu
+    gelu = ops.gelu
+    silu = ops.silu
+    mish = ops.mish
+    softplus = ops.softplus
+    logsigmoid = ops.logsigmoid
+    hardtanh = ops.hardtanh
+    relu6 = ops.relu6
+    hardsigmoid = ops.hardsigmoid
+    hardswish = ops.hardswish
+    softsign = ops.softsign
+    tanhshrink = ops.tanhshrink
+    erf = ops.erf
+    maximum = ops.maximum
+    minimum = ops.minimum
+    clip = ops.clip
+    logaddexp = ops.logaddexp
+    add = ops.add
+    subtract = ops.subtract
+    multiply = ops.multiply
+    divide = ops.divide
+    power = ops.power
+    negative = ops.negative
+
+    def backward(self, gradient: Any = None, *, free: bool = False) -> None:
+        """Fill ``.grad`` of every node under this one.  See `engine.backprop.backward`."""
+        backprop.backward(self, gradient, free=free)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `hook` with this node's gradient in each backward pass; returns its remover."""
+        return backprop.register_hook(self, hook)

@@ -1,0 +1,111 @@
+"""Value: one Python float that remembers how it was computed.
+
+>>> from tinygrad_edu import Value
+>>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+>>> c = a * b + a**2
+>>> c.backward()
+>>> a.grad, b.grad
+(1.0, 2.0)
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+from tinygrad_edu.engine.operators import Operators
+from tinygrad_edu.namespaces import floats
+from tinygrad_edu.node import Node
+from tinygrad_edu.ops.registry import Op
+
+
+class Value(Operators):
+    """A number in a graph.
+
+    Parameters
+    ----------
+    data : a real number; kept as a Python float.
+    name : a label for pictures and messages.
+
+    Every operation on values makes a new Value; ``backward()`` fills ``.grad`` of all of them.
+    ``.grad`` reads 0.0 until a gradient has arrived.
+    """
+
+    __slots__ = ()
+    holds = float
+    xp = floats
+
+    def __init__(self, data: float, *, name: str | None = None) -> None:
+        self._begin(_number(data), True, name)
+
+    @classmethod
+    def _operand(cls, x: Any, op: Op, beside: Node) -> Value:
+        if isinstance(x, numbers.Real) or (
+            getattr(x, "shape", None) == () and not isinstance(x, Node)
+        ):
+            return cls._constant(float(x))
+        op.check_kinds((x, beside))
+        raise TypeError(f"{op.name} of a Value takes numbers and Values, not {type(x).__name__}")
+
+    @classmethod
+    def _constant(cls, data: float) -> Value:
+        out = object.__new__(Value)
+        out._begin(data, False, None)
+        return out
+
+    @classmethod
+    def _hold(cls, data: Any) -> float:
+        return float(data)
+
+    def _seed(self, gradient: Any) -> float:
+        return 1.0 if gradient is None else _number(gradient)
+
+    @staticmethod
+    def _has_nan(data: float) -> bool:
+        return data != data
+
+    @property
+    def data(self) -> float:
+        """The number.  Assigning makes graphs recorded before refuse to run backward."""
+        return self._data
+
+    @data.setter
+    def data(self, data: float) -> None:
+        self._data = _number(data)
+
+    @property
+    def grad(self) -> float:
+        """The gradient that has arrived; 0.0 before any (see `has_grad`)."""
+        return 0.0 if self._grad is None else self._grad
+
+    @grad.setter
+    def grad(self, grad: float | None) -> None:
+        self._grad = None if grad is None else _number(grad)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Always ()."""
+        return ()
+
+    def item(self) -> float:
+        """The number."""
+        return self._data
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return self._data
+
+    def __repr__(self) -> str:
+        label = f", name={self.name!r}" if self.name else ""
+        return f"Value({self._data:.6g}, grad={self.grad:.6g}{label})"
+
+
+Value.engine = Value
+
+
+def _number(x: Any) -> float:
+    if isinstance(x, Node) or not hasattr(x, "__float__"):
+        raise TypeError(f"a Value holds one real number, not {type(x).__name__}")
+    return float(x)

@@ -1,0 +1,291 @@
+"""Node: one value in a recorded computation, and the settings under which values are recorded.
+
+A node holds its data and, when it was computed from nodes that need gradients, how: the operation,
+the operand nodes, their data at that moment, and the options.  `Value` and `Tensor` are the two
+kinds of node; everything that reads a graph (backward passes, pictures, programs) reads these
+fields and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from tinygrad_edu.ops.registry import Op
+
+N = TypeVar("N", bound="Node")
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mode:
+    """The settings in force while an operation runs; changed only by the context managers below."""
+
+    recording: bool = True
+    lines: bool = False
+    anomaly: bool = False
+    scope: tuple[str, ...] = ()
+
+    annotates: bool = False  # whether new nodes get a Note: lines or a scope
+
+
+@dataclasses.dataclass(slots=True)
+class Note:
+    """What few nodes carry besides data: made when first needed, so that the others stay small."""
+
+    name: str | None = None
+    scope: tuple[str, ...] = ()
+    line: tuple[str, int] | None = None
+    hooks: list[Any] | None = None
+
+
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_edu_mode", default=Mode())
+current_mode = _MODE.get
+
+
+@contextlib.contextmanager
+def set_mode(**changes: Any) -> Iterator[None]:
+    """Change settings inside a ``with`` block; they return to what they were, error or not."""
+    mode = dataclasses.replace(_MODE.get(), **changes)
+    token = _MODE.set(dataclasses.replace(mode, annotates=mode.lines or bool(mode.scope)))
+    try:
+        yield
+    finally:
+        _MODE.reset(token)
+
+
+def no_grad() -> contextlib.AbstractContextManager[None]:
+    """A ``with`` block in which nothing is recorded, so nothing is kept for a backward pass.
+
+    >>> from tinygrad_edu import Value, no_grad
+    >>> with no_grad():
+    ...     y = Value(2.0) * 3
+    >>> y.requires_grad
+    False
+    """
+    return set_mode(recording=False)
+
+
+def record_lines() -> contextlib.AbstractContextManager[None]:
+    """A ``with`` block in which every node remembers the line of your code that made it.
+
+    Off by default: finding the line doubles the cost of a scalar node.
+
+    >>> from tinygrad_edu import Value, record_lines
+    >>> with record_lines():
+    ...     y = Value(2.0) * 3
+    >>> y.line is not None
+    True
+    """
+    return set_mode(lines=True)
+
+
+def scope(name: str) -> contextlib.AbstractContextManager[None]:
+    """A ``with`` block whose nodes are drawn inside a frame called `name`; scopes nest.
+
+    >>> from tinygrad_edu import Value, scope
+    >>> with scope("layer 1"):
+    ...     y = Value(2.0) * 3
+    >>> y.scope
+    ('layer 1',)
+    """
+    return set_mode(scope=(*_MODE.get().scope, str(name)))
+
+
+class Node:
+    """One value in a graph.  Base of `Value` and `Tensor`; not made directly.
+
+    Attributes
+    ----------
+    data : the value: a Python float (`Value`) or an array (`Tensor`).
+    op : the operation that made it, or None for a leaf.
+    inputs : the operand nodes, in order; empty for a leaf.
+    args : the operands' data when the operation ran.  A later change of an operand rebinds its
+        data, so ``operand.data is arg`` fails and the backward pass says so instead of being wrong.
+    options : the operation's metadata (``axis`` and the like), defaults filled in.
+    requires_grad : whether a backward pass reaches this node.
+    name, scope, line : for pictures and messages: a label, the frames around it, (file, line).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_grad",
+        "_note",
+        "_work",
+        "args",
+        "inputs",
+        "op",
+        "options",
+        "requires_grad",
+    )
+
+    engine: ClassVar[type[Node]]  # Value or Tensor, also for their subclasses
+    holds: ClassVar[type]  # what `_data` is most of the time: float, numpy.ndarray
+    xp: ClassVar[Any] = None  # the namespace, where the class alone decides it
+    _fit: ClassVar[Any] = None  # brings a contribution to an operand's shape, where it can differ
+
+    _data: Any
+    _grad: Any
+    _note: Note | None
+    _work: Any  # during a pass: the uses not yet counted off, then the gradient arriving; else None
+    op: Op | None
+    inputs: tuple[Node, ...]
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    requires_grad: bool
+
+    __hash__ = object.__hash__  # identity: nodes are keys of dicts, whatever == means
+
+    def _begin(self, data: Any, requires_grad: bool, name: str | None) -> None:
+        """Fill the fields of a leaf."""
+        self._data = data
+        self._grad = self._work = self.op = None
+        self.inputs = self.args = ()
+        self.options = NO_OPTIONS
+        self.requires_grad = requires_grad
+        mode = current_mode()
+        self._note = Note(name, mode.scope) if name or mode.annotates else None
+
+    @classmethod
+    def _operand(cls, x: Any, op: Op, beside: N) -> Node:
+        """`x` as a constant node of this engine, or a TypeError that says what to do."""
+        raise NotImplementedError
+
+    @classmethod
+    def _hold(cls, data: Any) -> Any:
+        """`data`, the result of a rule, as this engine stores it."""
+        raise NotImplementedError
+
+    @classmethod
+    def _namespace(cls, op: Op, args: tuple[Any, ...]) -> Any:
+        """The namespace that reads these operands; an error if they live on different devices."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str | None:
+        """A label for pictures and messages; may be assigned at any time."""
+        return self._note.name if self._note else None
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self.note.name = name
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the `scope` blocks around the line that made it, outermost first."""
+        return self._note.scope if self._note else ()
+
+    @property
+    def line(self) -> tuple[str, int] | None:
+        """File and line of the user's code that made it, if `record_lines` was on."""
+        return self._note.line if self._note else None
+
+    @property
+    def note(self) -> Note:
+        """The node's note, made if it has none."""
+        if self._note is None:
+            self._note = Note()
+        return self._note
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this node."""
+        return self.op is None
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether a gradient has arrived (`Value.grad` reads 0.0 before that)."""
+        return self._grad is not None
+
+    def __bool__(self) -> bool:
+        raise NotImplementedError
+
+
+NO_OPTIONS: dict[str, Any] = {}
+_new = object.__new__
+
+
+def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
+    """Run `op` forward on operands of any kind and record how the result was made.
+
+    The engine of the operands that are nodes decides how the operation is read; numbers and arrays
+    beside them become constants.
+    """
+    first = next((x for x in inputs if isinstance(x, Node)), None)
+    if first is None:
+        op.check_kinds(inputs)
+    assert first is not None
+    engine = first.engine
+    nodes = tuple([x if isinstance(x, engine) else engine._operand(x, op, first) for x in inputs])
+    args = tuple([x._data for x in nodes])
+    try:
+        data = op.forward(engine.xp or engine._namespace(op, args), *args, **options)
+    except (ValueError, TypeError, IndexError) as error:
+        op.explain(args, options, error)
+    return record(op, engine, data, nodes, args, options)
+
+
+def record(
+    op: Op,
+    engine: type[Node],
+    data: Any,
+    inputs: tuple[Node, ...],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Node:
+    """The node that holds `data`: the only place where nodes are made from nodes."""
+    out = _new(engine)
+    out._data = data if data.__class__ is engine.holds else engine._hold(data)
+    out._grad = out._work = None
+    mode = current_mode()
+    out._note = _annotation(mode) if mode.annotates else None
+    if mode.recording and op.differentiable:
+        for x in inputs:
+            if x.requires_grad:
+                out.requires_grad = True
+                out.op = op
+                out.inputs = inputs
+                out.args = args
+                out.options = options
+                return out
+    out.requires_grad = False
+    out.op = None
+    out.inputs = out.args = ()
+    out.options = NO_OPTIONS
+    return out
+
+
+def _annotation(mode: Mode) -> Note:
+    return Note(None, mode.scope, user_line() if mode.lines else None)
+
+
+def user_line() -> tuple[str, int] | None:
+    """File and line of the innermost caller outside this package."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def describe(node: Node) -> str:
+    """A node in words, for messages: its name, or its operation, and its shape."""
+    shape = getattr(node, "shape", ())
+    what = f"'{node.name}'" if node.name else (f"the result of {node.op.name}" if node.op else "")
+    return f"{what or 'an unnamed ' + type(node).__name__} of shape {shape}"
+
+
+def refuse_bool(size: int) -> NoReturn:
+    raise ValueError(
+        f"a node of {size} elements is neither true nor false; use .any() or .all() on its data, "
+        "or ops.where for a choice per element"
+    )

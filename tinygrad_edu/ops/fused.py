@@ -1,0 +1,321 @@
+"""Operations made of others, with a derivative by hand because it is shorter, faster or safer.
+
+Each forward is a composite, so a picture can open it; each rule is checked against automatic
+differentiation of that composite.  Optional operands (a scale and shift, a mask) come last and are
+left out rather than passed as None.
+"""
+
+import math
+from typing import Any
+
+from tinygrad_edu.ops.registry import op
+
+# Softmax and cross-entropy ----------------------------------------------------------------------
+
+
+@op(latex=r"\operatorname{{softmax}}\left({x}\right)")
+def softmax(xp, x, *, axis=-1):
+    """exp(x) over its sum along an axis, without overflow: positive numbers that add up to 1."""
+    powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return xp.divide(powers, xp.sum(powers, axis=axis, keepdims=True))
+
+
+@softmax.vjp
+def softmax_vjp(xp, g, out, x, *, axis):
+    return (out * (g - xp.sum(g * out, axis=axis, keepdims=True)),)
+
+
+@op(latex=r"\ln\operatorname{{softmax}}\left({x}\right)")
+def log_softmax(xp, x, *, axis=-1):
+    """The logarithm of `softmax`, exact where a probability is too small to hold."""
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+@log_softmax.vjp
+def log_softmax_vjp(xp, g, out, x, *, axis):
+    return (g - xp.exp(out) * xp.sum(g, axis=axis, keepdims=True),)
+
+
+@op(latex=r"\operatorname{{cross\_entropy}}\left({x}, {target}\right)")
+def cross_entropy(
+    xp, x, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
+):
+    """Cross-entropy, in nats, of logits x against targets.
+
+    x : (N, C, ...) or (C,), unnormalised logarithms of probabilities.
+    target : class indices (N, ...) of an integer dtype, or probabilities of x's shape.
+    weight : (C,), how much each class counts.
+    ignore_index : targets with this index count nothing.
+    label_smoothing : the share of each target spread evenly over all classes.
+    reduction : "mean" (over targets, by their weights), "sum" or "none".
+
+    Raises IndexError if a class index is not in [0, C).
+    """
+    wanted, total = _wanted(xp, x, target, weight, ignore_index, label_smoothing)
+    axis = _class_axis(x)
+    losses = -xp.sum(wanted * log_softmax.forward(xp, x, axis=axis), axis=axis)
+    if reduction == "none":
+        return losses
+    loss = xp.sum(losses)
+    return xp.divide(loss, total) if reduction == "mean" else loss
+
+
+@cross_entropy.vjp
+def cross_entropy_vjp(xp, g, out, x, target, *, weight, ignore_index, label_smoothing, reduction):
+    wanted, total = _wanted(xp, x, target, weight, ignore_index, label_smoothing)
+    axis = _class_axis(x)
+    if reduction == "mean":
+        g = xp.divide(g, total)
+    elif reduction == "none":
+        shape = tuple(1 if a == axis else n for a, n in enumerate(x.shape))
+        g = xp.reshape(g, shape=shape)
+    share = xp.sum(wanted, axis=axis, keepdims=True)
+
+    def logits():
+        return g * (softmax.forward(xp, x, axis=axis) * share - wanted)
+
+    def probabilities():
+        scale = (1.0 - label_smoothing) * _class_weights(xp, x, weight)
+        return -g * log_softmax.forward(xp, x, axis=axis) * scale
+
+    return logits, None if _is_index(target) else probabilities
+
+
+def _class_axis(x: Any) -> int:
+    return 1 if x.ndim > 1 else 0
+
+
+def _is_index(target: Any) -> bool:
+    return target.dtype.kind in "iu"
+
+
+def _class_weights(xp: Any, x: Any, weight: Any) -> Any:
+    """The class weights, ready to multiply something of x's shape; 1 if there are none."""
+    if weight is None:
+        return 1.0
+    return xp.reshape(weight, shape=(-1,) + (1,) * (x.ndim - 1 - _class_axis(x)))
+
+
+def _wanted(xp, x, target, weight, ignore_index, label_smoothing):
+    """How much of each class is wanted, of x's shape, and what "mean" divides by."""
+    axis, classes = _class_axis(x), x.shape[_class_axis(x)]
+    weights = _class_weights(xp, x, weight)
+    if not _is_index(target):
+        wanted = target * (1.0 - label_smoothing) + label_smoothing / classes
+        return wanted * weights, float(math.prod(x.shape) // max(classes, 1))
+    kept = target != ignore_index
+    hot = xp.one_hot(xp.where(kept, target, 0), num_classes=classes, dtype=x.dtype)
+    hot = hot * xp.reshape(kept, shape=(*target.shape, 1))
+    if axis == 1 and hot.ndim > 2:  # (N, ..., C) -> (N, C, ...)
+        hot = xp.transpose(hot, axes=(0, hot.ndim - 1, *range(1, hot.ndim - 1)))
+    total = xp.sum(hot * weights)
+    if label_smoothing:
+        spread = (label_smoothing / classes) * xp.sum(hot, axis=axis, keepdims=True)
+        hot = hot * (1.0 - label_smoothing) + spread
+    return hot * weights, total
+
+
+@op(latex=r"\operatorname{{bce}}\left({x}, {target}\right)")
+def binary_cross_entropy_with_logits(
+    xp, x, target, *, weight=None, pos_weight=None, reduction="mean"
+):
+    """Binary cross-entropy, in nats, of logits x against targets between 0 and 1, of one shape.
+
+    `weight` multiplies each loss, `pos_weight` the part of each target that is 1.
+    """
+    positive = 1.0 if pos_weight is None else pos_weight
+    # -log sigmoid(x) and -log(1 - sigmoid(x)), without overflow
+    rest = xp.log1p(xp.exp(-xp.abs(x)))
+    losses = target * positive * (xp.maximum(-x, 0.0) + rest)
+    losses = losses + (1.0 - target) * (xp.maximum(x, 0.0) + rest)
+    return _reduce(xp, losses if weight is None else losses * weight, reduction)
+
+
+@binary_cross_entropy_with_logits.vjp
+def binary_cross_entropy_with_logits_vjp(xp, g, out, x, target, *, weight, pos_weight, reduction):
+    positive = 1.0 if pos_weight is None else pos_weight
+    if reduction == "mean":
+        g = g * (1.0 / max(math.prod(x.shape), 1))
+    if weight is not None:
+        g = g * weight
+    small = xp.exp(-xp.abs(x))
+    probability = xp.divide(xp.where(x >= 0, 1.0, small), 1.0 + small)
+
+    def logits():
+        return g * (probability * (1.0 + (positive - 1.0) * target) - target * positive)
+
+    def targets():
+        rest = xp.log1p(small)
+        return g * (positive * (xp.maximum(-x, 0.0) + rest) - (xp.maximum(x, 0.0) + rest))
+
+    return logits, targets
+
+
+def _reduce(xp: Any, losses: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    total = xp.sum(losses)
+    if reduction == "sum":
+        return total
+    return xp.divide(total, float(math.prod(losses.shape)))
+
+
+# Normalisation ------------------------------------------------------------------------------------
+
+
+@op(latex=r"\operatorname{{layer\_norm}}\left({x}\right)")
+def layer_norm(xp, x, *affine, ndim=1, eps=1e-5):
+    """x with mean 0 and variance 1 over its last `ndim` axes, then scaled and shifted.
+
+    affine : nothing, or a weight, or a weight and a bias, of the shape of those axes.
+    Source: Ba et al. 2016, arXiv:1607.06450, equation 4.
+    """
+    normal, _ = _standardise(xp, x, _last(x, ndim), eps)
+    return _scale_and_shift(normal, affine)
+
+
+@layer_norm.vjp
+def layer_norm_vjp(xp, g, out, x, *affine, ndim, eps):
+    axes = _last(x, ndim)
+    normal, inverse = _standardise(xp, x, axes, eps)
+    return _standardise_vjp(xp, g, normal, inverse, axes, affine, affine)
+
+
+@op(latex=r"\operatorname{{batch\_norm}}\left({x}\right)")
+def batch_norm(xp, x, *affine, eps=1e-5):
+    """x with mean 0 and variance 1 per channel, over the batch and all other axes.
+
+    x : (N, C, ...).  affine : nothing, or a weight, or a weight and a bias, of shape (C,).
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
+    """
+    normal, _ = _standardise(xp, x, _but_channels(x), eps)
+    return _scale_and_shift(normal, _per_channel(xp, x, affine))
+
+
+@batch_norm.vjp
+def batch_norm_vjp(xp, g, out, x, *affine, eps):
+    axes = _but_channels(x)
+    normal, inverse = _standardise(xp, x, axes, eps)
+    return _standardise_vjp(xp, g, normal, inverse, axes, affine, _per_channel(xp, x, affine))
+
+
+@op(latex=r"\operatorname{{group\_norm}}\left({x}\right)")
+def group_norm(xp, x, *affine, num_groups, eps=1e-5):
+    """x with mean 0 and variance 1 over each group of channels of each example.
+
+    x : (N, C, ...) with C a multiple of num_groups.  affine : as in `batch_norm`.
+    Source: Wu and He 2018, arXiv:1803.08494, equation 7.
+    """
+    grouped = _grouped(xp, x, num_groups)
+    normal, _ = _standardise(xp, grouped, tuple(range(2, grouped.ndim)), eps)
+    return _scale_and_shift(xp.reshape(normal, shape=x.shape), _per_channel(xp, x, affine))
+
+
+@group_norm.vjp
+def group_norm_vjp(xp, g, out, x, *affine, num_groups, eps):
+    grouped = _grouped(xp, x, num_groups)
+    axes = tuple(range(2, grouped.ndim))
+    normal, inverse = _standardise(xp, grouped, axes, eps)
+    wide = _per_channel(xp, x, affine)
+    scaled = g * wide[0] if wide else g
+    (gx,) = _standardise_vjp(
+        xp, xp.reshape(scaled, shape=grouped.shape), normal, inverse, axes, (), ()
+    )
+    flat = xp.reshape(normal, shape=x.shape)
+    return xp.reshape(gx, shape=x.shape), *_affine_vjp(xp, g, flat, affine, wide)
+
+
+def _last(x: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(range(x.ndim - ndim, x.ndim))
+
+
+def _but_channels(x: Any) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def _per_channel(xp: Any, x: Any, affine: Any) -> tuple[Any, ...]:
+    """The weight and bias, of shape (C,), ready to meet x of shape (N, C, ...)."""
+    return tuple(xp.reshape(p, shape=(-1,) + (1,) * (x.ndim - 2)) for p in affine)
+
+
+def _grouped(xp: Any, x: Any, num_groups: int) -> Any:
+    channels = x.shape[1]
+    if channels % num_groups:
+        raise ValueError(f"{channels} channels do not divide into {num_groups} groups")
+    return xp.reshape(x, shape=(x.shape[0], num_groups, channels // num_groups, *x.shape[2:]))
+
+
+def _standardise(xp: Any, x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any]:
+    """(x - mean) / sqrt(var + eps), and the second factor of it."""
+    scale = 1.0 / max(math.prod(x.shape[a] for a in axes), 1)
+    centred = x - scale * xp.sum(x, axis=axes, keepdims=True)
+    variance = scale * xp.sum(centred * centred, axis=axes, keepdims=True)
+    inverse = xp.divide(1.0, xp.sqrt(variance + eps))
+    return centred * inverse, inverse
+
+
+def _standardise_vjp(xp, g, normal, inverse, axes, affine, wide):
+    """Gradients of x and of the affine operands, `wide` being these with axes to broadcast."""
+    scale = 1.0 / max(math.prod(normal.shape[a] for a in axes), 1)
+    gn = g * wide[0] if wide else g
+    mean = scale * xp.sum(gn, axis=axes, keepdims=True)
+    along = scale * xp.sum(gn * normal, axis=axes, keepdims=True)
+    return (gn - mean - normal * along) * inverse, *_affine_vjp(xp, g, normal, affine, wide)
+
+
+def _scale_and_shift(normal: Any, affine: Any) -> Any:
+    if affine:
+        normal = normal * affine[0]
+    return normal + affine[1] if len(affine) > 1 else normal
+
+
+def _affine_vjp(xp, g, normal, affine, wide):
+    sums = [g * normal, g][: len(affine)]
+    return tuple(
+        xp.reshape(xp.sum_to(part, shape=w.shape), shape=p.shape)
+        for part, w, p in zip(sums, wide, affine, strict=True)
+    )
+
+
+# Attention ----------------------------------------------------------------------------------------
+
+
+@op(latex=r"\operatorname{{attention}}\left({q}, {k}, {v}\right)")
+def scaled_dot_product_attention(xp, q, k, v, *mask, causal=False, scale=None):
+    """softmax(q kᵀ scale) v: for each query, the mean of v weighted by how well its key fits.
+
+    q : (..., L, size), k : (..., S, size), v : (..., S, width) -> (..., L, width).
+    mask : at most one, broadcasting to (..., L, S); bool (True lets a query see a key) or numbers
+    to add to the scores.  causal : query i sees keys 0 to i.  scale : 1/sqrt(size) by default.
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
+    """
+    return xp.matmul(_attention(xp, q, k, mask, causal, scale), v)
+
+
+@scaled_dot_product_attention.vjp
+def scaled_dot_product_attention_vjp(xp, g, out, q, k, v, *mask, causal, scale):
+    weights = _attention(xp, q, k, mask, causal, scale)
+    factor = _scale(q, scale)
+    g_weights = xp.matmul(g, xp.matrix_transpose(v))
+    (scores,) = softmax.rule(xp, g_weights, weights, weights, axis=-1)
+    return (
+        lambda: factor * xp.matmul(scores, k),
+        lambda: factor * xp.matmul(xp.matrix_transpose(scores), q),
+        lambda: xp.matmul(xp.matrix_transpose(weights), g),
+        *(None if m.dtype.kind == "b" else scores for m in mask),
+    )
+
+
+def _attention(xp, q, k, mask, causal, scale):
+    """The weights, (..., L, S): each row is positive and adds up to 1."""
+    scores = _scale(q, scale) * xp.matmul(q, xp.matrix_transpose(k))
+    for m in mask:
+        scores = xp.where(m, scores, -math.inf) if m.dtype.kind == "b" else scores + m
+    if causal:
+        scores = xp.where(xp.tril(xp.ones_like(scores)) == 1, scores, -math.inf)
+    return softmax.forward(xp, scores, axis=-1)
+
+
+def _scale(q: Any, scale: float | None) -> float:
+    return 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale

@@ -1,0 +1,131 @@
+"""Matrix products and sums of products."""
+
+import math
+
+from tinygrad_edu.ops.registry import op
+
+
+@op(symbol="@", latex="{x} {y}")
+def matmul(xp, x, y):
+    """Matrix product over the last two axes: (..., n, k) @ (..., k, m) -> (..., n, m).
+
+    The other axes broadcast; a 1-D operand is a row on the left and a column on the right, and its
+    axis is missing from the result.
+    """
+    return xp.matmul(x, y)
+
+
+@matmul.vjp
+def matmul_vjp(xp, g, out, x, y):
+    # A 1-D operand is given its missing axis, the incoming gradient too, and the answer loses it.
+    rows = xp.reshape(x, shape=(1, *x.shape)) if x.ndim == 1 else x
+    columns = xp.reshape(y, shape=(*y.shape, 1)) if y.ndim == 1 else y
+    if y.ndim == 1:
+        g = xp.reshape(g, shape=(*g.shape, 1))
+    if x.ndim == 1:
+        g = xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+
+    def left():  # (..., n, m) @ (..., m, k)
+        part = xp.matmul(g, _last_two_swapped(xp, columns))
+        return xp.reshape(part, shape=(*part.shape[:-2], -1)) if x.ndim == 1 else part
+
+    def right():  # (..., k, n) @ (..., n, m)
+        if columns.ndim == 2 and rows.ndim > 2:  # one y for a whole batch: one product, not many
+            flat = xp.reshape(rows, shape=(-1, rows.shape[-1]))
+            flat_g = xp.reshape(g, shape=(-1, g.shape[-1]))
+            part = xp.matmul(_last_two_swapped(xp, flat), flat_g)
+        else:
+            part = xp.matmul(_last_two_swapped(xp, rows), g)
+        return xp.reshape(part, shape=(*part.shape[:-2], -1)) if y.ndim == 1 else part
+
+    return left, right
+
+
+def _last_two_swapped(xp, x):
+    return xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+@op(latex=r"\operatorname{{einsum}}\left({xs}\right)")
+def einsum(xp, *xs, subscripts):
+    """Sums of products named by subscripts, ``einsum(x, y, subscripts="nk,km->nm")``.
+
+    Letters that are not in the result are summed over.  Ellipses are allowed; a letter may not
+    repeat within one operand.
+    """
+    _einsum_parts(subscripts, xs)
+    return xp.einsum(*xs, subscripts=subscripts)
+
+
+@einsum.vjp
+def einsum_vjp(xp, g, out, *xs, subscripts):
+    parts, result = _einsum_parts(subscripts, xs)
+
+    def gradient(i):
+        others = [part for j, part in enumerate(parts) if j != i]
+        operands = [x for j, x in enumerate(xs) if j != i]
+        known = set(result).union(*others)
+        # Letters that only this operand has were summed over: the gradient repeats along them.
+        missing = "".join(c for c in parts[i] if c not in known)
+        kept = "".join(c for c in parts[i] if c in known)
+        formula = ",".join([result, *others]) + "->" + kept
+        part = xp.einsum(g, *operands, subscripts=formula)
+        if missing:
+            sizes = [n if c in kept else 1 for c, n in zip(parts[i], xs[i].shape, strict=True)]
+            part = xp.broadcast_to(xp.reshape(part, shape=tuple(sizes)), shape=xs[i].shape)
+        return part
+
+    return tuple(lambda i=i: gradient(i) for i in range(len(xs)))
+
+
+def _einsum_parts(subscripts, xs):
+    """The letters of each operand and of the result, ellipses written out as capital letters."""
+    text = subscripts.replace(" ", "")
+    left, arrow, right = text.partition("->")
+    parts = left.split(",")
+    if len(parts) != len(xs):
+        raise ValueError(f"{subscripts!r} names {len(parts)} operands, and {len(xs)} were given")
+    spare = [c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if c not in text]
+    most = 0
+    for i, (part, x) in enumerate(zip(parts, xs, strict=True)):
+        if "..." in part:
+            count = x.ndim - len(part.replace("...", ""))
+            most = max(most, count)
+            parts[i] = part.replace("...", "".join(spare[:count][::-1]))
+    dots = "".join(spare[:most][::-1])
+    if not arrow:
+        letters = "".join(parts)
+        right = dots + "".join(
+            sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots)
+        )
+    result = right.replace("...", dots)
+    for part, x in zip(parts, xs, strict=True):
+        if len(set(part)) != len(part):
+            raise ValueError(f"{subscripts!r} repeats a letter within one operand: take a diagonal")
+        if len(part) != x.ndim:
+            raise ValueError(f"{part!r} of {subscripts!r} names {len(part)} axes of {x.shape}")
+    return parts, result
+
+
+@op(latex=r"{x} \otimes {y}")
+def outer(xp, x, y):
+    """Products of every element of x with every element of y: (n,), (m,) -> (n, m)."""
+    return xp.reshape(x, shape=(-1, 1)) * xp.reshape(y, shape=(1, -1))
+
+
+@op(latex=r"\operatorname{{tensordot}}\left({x}, {y}\right)")
+def tensordot(xp, x, y, *, axes=2):
+    """Sum of products over the last `axes` axes of x and the first of y, or over two axis lists."""
+    if isinstance(axes, int):
+        of_x, of_y = list(range(x.ndim - axes, x.ndim)), list(range(axes))
+    else:
+        of_x, of_y = (
+            [a % t.ndim for a in ([side] if isinstance(side, int) else side)]
+            for t, side in zip((x, y), axes, strict=True)
+        )
+    keep_x = [i for i in range(x.ndim) if i not in of_x]
+    keep_y = [i for i in range(y.ndim) if i not in of_y]
+    size = math.prod(x.shape[i] for i in of_x)
+    rows = xp.reshape(xp.transpose(x, axes=(*keep_x, *of_x)), shape=(-1, size))
+    columns = xp.reshape(xp.transpose(y, axes=(*of_y, *keep_y)), shape=(size, -1))
+    shape = tuple(x.shape[i] for i in keep_x) + tuple(y.shape[i] for i in keep_y)
+    return xp.reshape(xp.matmul(rows, columns), shape=shape)

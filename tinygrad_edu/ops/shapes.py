@@ -1,0 +1,346 @@
+"""Operations that move, repeat, select and join elements.
+
+They come in adjoint pairs, so that the derivative of each is another one: `broadcast_to` and
+`sum_to`, `getitem` and `put_add`, `concat` and `getitem`.
+"""
+
+import itertools
+import math
+from typing import Any
+
+from tinygrad_edu.ops.registry import op
+
+
+@op(latex=r"\operatorname{{astype}}\left({x}\right)")
+def astype(xp, x, *, dtype):
+    """x in another dtype; the gradient comes back in x's own."""
+    return xp.astype(x, dtype=dtype)
+
+
+@astype.vjp
+def astype_vjp(xp, g, out, x, *, dtype):
+    return (xp.astype(g, dtype=x.dtype),)
+
+
+@op
+def reshape(xp, x, *, shape):
+    """The same elements in another shape; one size may be -1."""
+    return xp.reshape(x, shape=shape)
+
+
+@reshape.vjp
+def reshape_vjp(xp, g, out, x, *, shape):
+    return (xp.reshape(g, shape=x.shape),)
+
+
+@op(symbol="T", latex="{x}^T")
+def transpose(xp, x, *, axes=None):
+    """x with its axes in another order; reversed if axes is None."""
+    return xp.transpose(x, axes=axes)
+
+
+@transpose.vjp
+def transpose_vjp(xp, g, out, x, *, axes):
+    if axes is None:
+        return (xp.transpose(g, axes=None),)
+    inverse = sorted(range(x.ndim), key=[a % x.ndim for a in axes].__getitem__)
+    return (xp.transpose(g, axes=tuple(inverse)),)
+
+
+@op(symbol="mT", latex="{x}^T")
+def matrix_transpose(xp, x):
+    """x with its last two axes exchanged."""
+    return xp.matrix_transpose(x)
+
+
+@matrix_transpose.vjp
+def matrix_transpose_vjp(xp, g, out, x):
+    return (xp.matrix_transpose(g),)
+
+
+@op
+def swapaxes(xp, x, *, axis1, axis2):
+    """x with two axes exchanged."""
+    return xp.transpose(x, axes=_swapped(x.ndim, axis1, axis2))
+
+
+@swapaxes.vjp
+def swapaxes_vjp(xp, g, out, x, *, axis1, axis2):
+    return (xp.transpose(g, axes=_swapped(x.ndim, axis1, axis2)),)
+
+
+def _swapped(ndim: int, axis1: int, axis2: int) -> tuple[int, ...]:
+    axes = list(range(ndim))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return tuple(axes)
+
+
+@op
+def squeeze(xp, x, *, axis=None):
+    """x without the given axes of size 1; without all of them if axis is None."""
+    chosen = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    dropped = {range(x.ndim)[a] for a in chosen if axis is not None or x.shape[a] == 1}
+    for a in dropped:
+        if x.shape[a] != 1:
+            raise ValueError(f"axis {a} of shape {x.shape} has size {x.shape[a]}, not 1")
+    return xp.reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in dropped))
+
+
+@squeeze.vjp
+def squeeze_vjp(xp, g, out, x, *, axis):
+    return (xp.reshape(g, shape=x.shape),)
+
+
+@op
+def expand_dims(xp, x, *, axis):
+    """x with new axes of size 1 at the given places of the result."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    ndim = x.ndim + len(axes)
+    places = {range(ndim)[a] for a in axes}
+    if len(places) != len(axes):
+        raise ValueError(f"axis {axis} names a place twice in a result of {ndim} axes")
+    sizes = iter(x.shape)
+    return xp.reshape(x, shape=tuple(1 if i in places else next(sizes) for i in range(ndim)))
+
+
+@expand_dims.vjp
+def expand_dims_vjp(xp, g, out, x, *, axis):
+    return (xp.reshape(g, shape=x.shape),)
+
+
+@op
+def broadcast_to(xp, x, *, shape):
+    """x repeated along new or size-1 axes to reach `shape`."""
+    return xp.broadcast_to(x, shape=shape)
+
+
+@broadcast_to.vjp
+def broadcast_to_vjp(xp, g, out, x, *, shape):
+    return (xp.sum_to(g, shape=x.shape),)
+
+
+@op
+def sum_to(xp, x, *, shape):
+    """x summed down to a shape that broadcasts to its own: the adjoint of `broadcast_to`."""
+    return xp.sum_to(x, shape=shape)
+
+
+@sum_to.vjp
+def sum_to_vjp(xp, g, out, x, *, shape):
+    return (xp.broadcast_to(g, shape=x.shape),)
+
+
+@op
+def flip(xp, x, *, axis=None):
+    """x with the order of its elements reversed along axes; along all if axis is None."""
+    return xp.flip(x, axis=axis)
+
+
+@flip.vjp
+def flip_vjp(xp, g, out, x, *, axis):
+    return (xp.flip(g, axis=axis),)
+
+
+@op
+def roll(xp, x, *, shift, axis=None):
+    """x moved by `shift` places along axes, wrapping around; over the flat array if axis is None."""
+    return xp.roll(x, shift=shift, axis=axis)
+
+
+@roll.vjp
+def roll_vjp(xp, g, out, x, *, shift, axis):
+    back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+    return (xp.roll(g, shift=back, axis=axis),)
+
+
+@op(latex=r"\operatorname{{concat}}\left({xs}\right)")
+def concat(xp, *xs, axis=0):
+    """Operands joined along an axis they have: (..., n_i, ...) -> (..., sum n_i, ...)."""
+    return xp.concat(*xs, axis=axis)
+
+
+@concat.vjp
+def concat_vjp(xp, g, out, *xs, axis):
+    parts, start = [], 0
+    before = (slice(None),) * (axis % out.ndim)
+    for x in xs:
+        stop = start + x.shape[axis]
+        parts.append(xp.getitem(g, index=(*before, slice(start, stop))))
+        start = stop
+    return tuple(parts)
+
+
+@op(latex=r"\operatorname{{stack}}\left({xs}\right)")
+def stack(xp, *xs, axis=0):
+    """Operands of one shape joined along a new axis: n of shape (...) -> (..., n, ...)."""
+    return xp.stack(*xs, axis=axis)
+
+
+@stack.vjp
+def stack_vjp(xp, g, out, *xs, axis):
+    before = (slice(None),) * (axis % out.ndim)
+    return tuple(xp.getitem(g, index=(*before, i)) for i in range(len(xs)))
+
+
+@op
+def split(xp, x, *, sections, axis=0):
+    """A tuple of pieces of x along an axis: equal ones if `sections` is a number, else cut there.
+
+    Unlike every other operation this one gives several results; it is made of `getitem`.
+    """
+    size = x.shape[axis]
+    if isinstance(sections, int):
+        if sections < 1 or size % sections:
+            raise ValueError(
+                f"cannot split axis {axis} of shape {x.shape} into {sections} equal pieces; "
+                "give the places to cut as a tuple"
+            )
+        step = size // sections
+        sections = tuple(range(step, size, step)) if step else (0,) * (sections - 1)
+    before = (slice(None),) * (axis % x.ndim)
+    edges = [0, *sections, size]
+    return tuple(
+        xp.getitem(x, index=(*before, slice(start, stop)))
+        for start, stop in itertools.pairwise(edges)
+    )
+
+
+@op
+def pad(xp, x, *, widths, mode="constant", value=0.0):
+    """x with `widths`, one (before, after) pair per axis, of new elements around it.
+
+    mode "constant" puts `value` there, "reflect" mirrors x without repeating its edge, "replicate"
+    repeats the edge.
+    """
+    _check_pad(x, widths, mode)
+    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+    if mode == "constant":
+        inside = _inside(x, widths)
+        placed = xp.put_add(x, index=inside, shape=shape)
+        if value == 0.0:
+            return placed
+        frame = 1.0 - xp.put_add(xp.ones_like(x), index=inside, shape=shape)
+        return placed + frame * value
+    return xp.getitem(x, index=_sources(x, widths, mode))
+
+
+@pad.vjp
+def pad_vjp(xp, g, out, x, *, widths, mode, value):
+    if mode == "constant":
+        return (xp.getitem(g, index=_inside(x, widths)),)
+    return (xp.put_add(g, index=_sources(x, widths, mode), shape=x.shape),)
+
+
+def _inside(x: Any, widths: Any) -> tuple[slice, ...]:
+    return tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))
+
+
+def _check_pad(x: Any, widths: Any, mode: str) -> None:
+    if len(widths) != x.ndim:
+        raise ValueError(f"widths has {len(widths)} pairs for the {x.ndim} axes of {x.shape}")
+    if mode not in ("constant", "reflect", "replicate"):
+        raise ValueError(f"mode is {mode!r}, not 'constant', 'reflect' or 'replicate'")
+    for n, pair in zip(x.shape, widths, strict=True):
+        if builtin_min(pair) < 0 or (mode == "reflect" and builtin_max(pair) >= builtin_max(n, 1)):
+            raise ValueError(f"widths {tuple(pair)} do not fit an axis of {n} in mode {mode!r}")
+
+
+builtin_min, builtin_max = min, max
+
+
+def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
+    """For each axis, which element of x each element of the result repeats, ready to index with."""
+    import numpy
+
+    places = []
+    for axis, (n, (a, b)) in enumerate(zip(x.shape, widths, strict=True)):
+        at = numpy.arange(-a, n + b)
+        if mode == "replicate":
+            at = at.clip(0, n - 1)
+        else:
+            at = abs(at)
+            at = numpy.where(at >= n, 2 * (n - 1) - at, at)
+        places.append(at.reshape((-1,) + (1,) * (x.ndim - 1 - axis)))
+    return tuple(places)
+
+
+@op(latex=r"\operatorname{{tril}}\left({x}\right)")
+def tril(xp, x, *, k=0):
+    """x with zeros above the k-th diagonal of its last two axes."""
+    return xp.tril(x, k=k)
+
+
+@tril.vjp
+def tril_vjp(xp, g, out, x, *, k):
+    return (xp.tril(g, k=k),)
+
+
+@op(latex=r"\operatorname{{triu}}\left({x}\right)")
+def triu(xp, x, *, k=0):
+    """x with zeros below the k-th diagonal of its last two axes."""
+    return xp.triu(x, k=k)
+
+
+@triu.vjp
+def triu_vjp(xp, g, out, x, *, k):
+    return (xp.triu(g, k=k),)
+
+
+@op(symbol="[ ]", latex="{x}[\\cdot]")
+def getitem(xp, x, *, index):
+    """x[index]: integers, slices, None, Ellipsis, integer arrays and boolean masks."""
+    return xp.getitem(x, index=index)
+
+
+@getitem.vjp
+def getitem_vjp(xp, g, out, x, *, index):
+    return (xp.put_add(g, index=index, shape=x.shape),)
+
+
+@op
+def put_add(xp, x, *, index, shape):
+    """Zeros of `shape` with x added at `index`, repeated places included: the adjoint of indexing."""
+    return xp.put_add(x, index=index, shape=shape)
+
+
+@put_add.vjp
+def put_add_vjp(xp, g, out, x, *, index, shape):
+    return (xp.sum_to(xp.getitem(g, index=index), shape=x.shape),)
+
+
+@op
+def take(xp, x, *, indices, axis=None):
+    """The elements of x at integer `indices` along an axis; of the flat array if axis is None."""
+    return _take(xp, x, indices, axis)
+
+
+@take.vjp
+def take_vjp(xp, g, out, x, *, indices, axis):
+    if axis is None:
+        flat = xp.put_add(g, index=indices, shape=(math.prod(x.shape),))
+        return (xp.reshape(flat, shape=x.shape),)
+    before = (slice(None),) * (axis % x.ndim)
+    return (xp.put_add(g, index=(*before, indices), shape=x.shape),)
+
+
+def _take(xp, x, indices, axis):
+    if axis is None:
+        return xp.getitem(xp.reshape(x, shape=(-1,)), index=indices)
+    return xp.getitem(x, index=(*(slice(None),) * (axis % x.ndim), indices))
+
+
+@op(latex=r"\operatorname{{one\_hot}}\left({x}\right)", differentiable=False)
+def one_hot(xp, x, *, num_classes, dtype="float32"):
+    """A new last axis with 1 at the place each integer of x names, 0 elsewhere.  No gradient."""
+    return xp.one_hot(x, num_classes=num_classes, dtype=dtype)
+
+
+@op(latex=r"\operatorname{{to}}\left({x}\right)")
+def to_device(xp, x, *, device):
+    """x on another device, "cpu" or "cuda"; the gradient comes back to x's own."""
+    return xp.to_device(x, device=device)
+
+
+@to_device.vjp
+def to_device_vjp(xp, g, out, x, *, device):
+    return (xp.to_device(g, device="cpu" if x.device == "cpu" else "cuda"),)

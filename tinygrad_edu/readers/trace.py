@@ -1,0 +1,132 @@
+"""Node -> Graph: a snapshot of a recorded computation as pure data, with nothing live in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_edu.engine.backprop import topological
+from tinygrad_edu.node import Node
+from tinygrad_edu.ops.registry import Op
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class GraphNode:
+    """One node of a `Graph`.
+
+    Attributes
+    ----------
+    index : its place in ``Graph.nodes``; operands have smaller ones.
+    kind : "input", "parameter" (a leaf that requires a gradient), "constant", "result" or "output".
+    op : the operation that made it, None for a leaf.
+    inputs : the places of its operands, in order; one twice in ``x * x``.
+    data, grad : copies; `grad` is None where none has arrived.
+    shape, dtype : of an array; () and None for a Value.
+    options : the operation's metadata.
+    name, scope, line : as on the live node.
+    """
+
+    index: int
+    kind: str
+    op: Op | None
+    inputs: tuple[int, ...]
+    data: Any
+    grad: Any
+    shape: tuple[int, ...]
+    dtype: Any
+    options: Mapping[str, Any]
+    name: str | None
+    scope: tuple[str, ...]
+    line: tuple[str, int] | None
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it holds one Python float rather than an array."""
+        return self.dtype is None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A recorded computation: nodes with operands before results, and the places of the roots."""
+
+    nodes: tuple[GraphNode, ...]
+    roots: tuple[int, ...]
+
+    @property
+    def edges(self) -> list[tuple[int, int, int]]:
+        """One (from, to, operand slot) per use of a node."""
+        return [(i, n.index, slot) for n in self.nodes for slot, i in enumerate(n.inputs)]
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether any node holds a gradient."""
+        return any(n.grad is not None for n in self.nodes)
+
+
+def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> Graph:
+    """A snapshot of everything recorded under `root`, or under several roots.
+
+    names : a mapping from names to nodes, such as ``locals()``; labels nodes that have no name.
+
+    >>> from tinygrad_edu import Value, trace
+    >>> a = Value(2.0, name="a")
+    >>> [n.kind for n in trace(a * a + 1).nodes]
+    ['input', 'result', 'constant', 'output']
+
+    Raises TypeError if a root is not a node.
+    """
+    roots = list(root) if isinstance(root, list | tuple) else [root]
+    for r in roots:
+        if not isinstance(r, Node):
+            raise TypeError(f"trace needs a Value or a Tensor, not {type(r).__name__}")
+    order = _inputs_first(roots)
+    ends = set(roots)
+    places = {node: i for i, node in enumerate(order)}
+    labels = {
+        node: name
+        for name, node in (names or {}).items()
+        if isinstance(node, Node) and not name.startswith("_")
+    }
+    nodes = tuple(
+        GraphNode(
+            index=i,
+            kind=_kind(node, node in ends),
+            op=node.op,
+            inputs=tuple(places[x] for x in node.inputs),
+            data=_copy(node._data),
+            grad=_copy(node._grad),
+            shape=getattr(node, "shape", ()),
+            dtype=getattr(node, "dtype", None),
+            options=node.options,
+            name=node.name or labels.get(node),
+            scope=node.scope,
+            line=node.line,
+        )
+        for i, node in enumerate(order)
+    )
+    return Graph(nodes, tuple(places[r] for r in roots))
+
+
+def _inputs_first(roots: list[Node]) -> list[Node]:
+    """Every node under `roots`: leaves just before the first result that uses them."""
+    order: dict[Node, None] = {}
+    for node in reversed(topological(*roots)):
+        for x in node.inputs:
+            order.setdefault(x)
+        order.setdefault(node)
+    for root in roots:
+        order.setdefault(root)
+    return list(order)
+
+
+def _kind(node: Node, is_root: bool) -> str:
+    if node.op is not None:
+        return "output" if is_root else "result"
+    if not node.requires_grad:
+        return "constant" if node.name is None else "input"
+    return "input" if getattr(node, "dtype", None) is None else "parameter"
+
+
+def _copy(data: Any) -> Any:
+    return data.copy() if hasattr(data, "copy") else data
