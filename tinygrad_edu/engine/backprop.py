@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tinygrad_edu.namespaces.arrays import namespace_of
 from tinygrad_edu.node import Node, current_mode, describe, set_mode
 from tinygrad_edu.ops.registry import graph
 
@@ -76,6 +77,7 @@ def walk(
     every node lets go of its operands once it is done.
     """
     anomaly = current_mode().anomaly
+    watched = anomaly or visit is not None
     leaves: dict[Node, Any] = {}
     for node, seed in seeds.items():
         if node.op is None:
@@ -93,41 +95,53 @@ def walk(
             if node._note is not None and node._note.hooks:
                 g = _run_hooks(node._note.hooks, g)
             op, inputs, args, options = node.op, node.inputs, node.args, node.options
-            fit = node._fit
+            fit, holds = node._fit, node.holds
+            contributions: list[Any] = []
             try:
                 if create_graph:
-                    parts = op.rule(graph, g, node, *inputs, **options)  # type: ignore[misc]
+                    parts = op.rule(graph, g, node, *inputs, **options)
                 else:
-                    xp = node.xp or node._namespace(op, args)
+                    xp = node.xp or namespace_of(args[0])
                     if options or len(args) > 2:
-                        parts = op.rule(xp, g, node._data, *args, **options)  # type: ignore[misc]
+                        parts = op.rule(xp, g, node._data, *args, **options)
                     elif len(args) == 2:  # unpacking costs more than the rule of a scalar
-                        parts = op.rule(xp, g, node._data, args[0], args[1])  # type: ignore[misc]
+                        parts = op.rule(xp, g, node._data, args[0], args[1])
                     else:
-                        parts = op.rule(xp, g, node._data, args[0])  # type: ignore[misc]
-                if fit is not None:
-                    parts = _fitted(fit, parts, node, g)
+                        parts = op.rule(xp, g, node._data, args[0])
+                if len(parts) != len(inputs):
+                    raise ValueError(f"{len(parts)} gradients for {len(inputs)} operands")
                 i = 0
                 for x in inputs:
-                    if x._data is not args[i]:
+                    data, part = x._data, parts[i]
+                    if data is not args[i]:
                         _refuse_changed(node, x)
-                    part = parts[i]
                     i += 1
-                    if part is None:
-                        continue
-                    if x.op is not None:
-                        before = x._work
-                        x._work = part if before is None else before + part
-                    elif x in leaves:
-                        leaves[x] = leaves[x] + part
-                    elif x.requires_grad:
-                        leaves[x] = part
+                    if part is None or not x.requires_grad:
+                        part = None
+                    else:
+                        if part.__class__ is types.FunctionType:
+                            part = part()
+                        if fit is not None and (
+                            part.__class__ is not holds
+                            or part.shape != data.shape
+                            or part.dtype is not data.dtype
+                        ):
+                            part = fit(part, data)
+                        if x.op is not None:
+                            before = x._work
+                            x._work = part if before is None else before + part
+                        elif x in leaves:
+                            leaves[x] = leaves[x] + part
+                        else:
+                            leaves[x] = part if fit is None else x._own(part, g, args)
+                    if watched:
+                        contributions.append(part)
             except Exception as error:
                 raise type(error)(f"{error} ({_where(node, g)})") from error
             if anomaly:
-                _refuse_nan(node, parts)
+                _refuse_nan(node, contributions)
             if visit is not None:
-                visit(node, g, parts)
+                visit(node, g, contributions)
             if store:
                 node._grad = g
             if free:
@@ -137,19 +151,6 @@ def walk(
         for node in order:
             node._work = None
     return leaves
-
-
-def _fitted(fit: Any, parts: Sequence[Any], node: Node, g: Any) -> list[Any]:
-    """The contributions that are needed, each brought to its operand's shape and dtype."""
-    fitted: list[Any] = []
-    for x, part in zip(node.inputs, parts, strict=True):
-        if part is None or not x.requires_grad:
-            fitted.append(None)
-            continue
-        if part.__class__ is types.FunctionType:
-            part = part()
-        fitted.append(fit(part, x, (g, *node.args, *fitted)))
-    return fitted
 
 
 def _draining(order: list[Node]) -> Iterator[Node]:
@@ -214,7 +215,7 @@ def grad(
     for x in wanted:
         g = found.get(x)
         if g is None:
-            g = (x.xp or x._namespace(None, (x._data,))).zeros_like(x._data)
+            g = (x.xp or namespace_of(x._data)).zeros_like(x._data)
         results.append(g if isinstance(g, Node) else x._constant(g))
     return results[0] if isinstance(inputs, Node) else tuple(results)
 

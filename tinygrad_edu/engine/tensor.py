@@ -105,26 +105,26 @@ class Tensor(Operators):
             return numpy.asarray(data)
         return data
 
-    @staticmethod
-    def _fit(g: Any, x: Node, others: Sequence[Any]) -> Any:
-        """The contribution `g` in x's shape and dtype: broadcasting is undone here and only here.
+    @classmethod
+    def _fit(cls, part: Any, like: Array) -> Any:
+        """What a rule gave, in its operand's shape and dtype: broadcasting is undone here alone."""
+        if isinstance(part, Node):
+            if part.shape != like.shape:
+                part = ops.sum_to(part, shape=like.shape)
+            return part if part.dtype == like.dtype else ops.astype(part, dtype=like.dtype)
+        if part.shape != like.shape:
+            part = namespace_of(like).sum_to(part, like.shape)
+        if part.dtype != like.dtype:
+            part = part.astype(like.dtype)
+        return cls._hold(part)
 
-        For a leaf, which will keep it, also made private: no view, and not one of `others`.
-        """
-        like = x._data
-        if g.__class__ is not numpy.ndarray:
-            if isinstance(g, Node):
-                g = g if g.shape == like.shape else ops.sum_to(g, shape=like.shape)
-                return g if g.dtype == like.dtype else ops.astype(g, dtype=like.dtype)
-            if isinstance(g, numpy.generic):
-                g = numpy.asarray(g)
-        if g.shape != like.shape:
-            g = namespace_of(like).sum_to(g, like.shape)
-        if g.dtype is not like.dtype and g.dtype != like.dtype:
-            g = g.astype(like.dtype)
-        if x.op is None and (g.base is not None or any(g is other for other in others)):
-            g = g.copy()
-        return g
+    @staticmethod
+    def _own(part: Any, g: Any, args: Sequence[Any]) -> Any:
+        """`part` for a leaf to keep: copied if it is a view, or an array somebody else holds."""
+        if isinstance(part, Node):
+            return part
+        shared = part is g or part.base is not None or any([part is x for x in args])
+        return part.copy() if shared else part
 
     def _seed(self, gradient: Any) -> Array:
         xp = namespace_of(self._data)
@@ -134,7 +134,7 @@ class Tensor(Operators):
                     f"backward from {describe(self)}: only a single number has an obvious gradient "
                     "of 1; reduce it first (loss.mean()), or pass backward(gradient)"
                 )
-            return xp.ones_like(self._data)
+            return xp.asarray(1, dtype=self._data.dtype).reshape(self._data.shape)
         array = gradient._data if isinstance(gradient, Tensor) else gradient
         array = xp.asarray(array, dtype=self._data.dtype)
         if array.shape != self._data.shape:

@@ -8,6 +8,7 @@ first moved to a GPU.
 import functools
 import itertools
 import math
+import operator
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -76,6 +77,11 @@ class Arrays:
         self.asarray: Callable[..., Array] = library.asarray
         for name in _SAME:
             setattr(self, name, getattr(library, name))
+        if self.device == "cpu":  # two short cuts that CuPy does not have
+            self.matrix_transpose = operator.attrgetter("mT")
+            self._sum = library.add.reduce
+        else:
+            self._sum = library.sum
 
     def __repr__(self) -> str:
         return f"Arrays({self.name})"
@@ -103,7 +109,7 @@ class Arrays:
     # Methods rather than numpy.sum and its kin: the same code, one Python layer less.
 
     def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        return x.sum(axis=axis, keepdims=keepdims)
+        return self._sum(x, axis=axis, keepdims=keepdims)
 
     def prod(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
         return x.prod(axis=axis, keepdims=keepdims)
@@ -141,7 +147,7 @@ class Arrays:
     def transpose(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
         return x.transpose(axes)
 
-    def matrix_transpose(self, x: Array) -> Array:
+    def matrix_transpose(self, x: Array) -> Array:  # type: ignore[no-redef]
         return x.swapaxes(-1, -2)
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
@@ -154,9 +160,9 @@ class Arrays:
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         extra = x.ndim - len(shape)
         if x.shape[extra:] == shape:
-            return x.sum(axis=0 if extra == 1 else tuple(range(extra)))
+            return self._sum(x, axis=0 if extra == 1 else tuple(range(extra)))
         axes = [i for i, n in enumerate(shape, extra) if n == 1 and x.shape[i] != 1]
-        return x.sum(axis=(*range(extra), *axes)).reshape(shape)
+        return self._sum(x, axis=(*range(extra), *axes)).reshape(shape)
 
     def roll(self, x: Array, shift: Any, axis: Any) -> Array:
         return self.library.roll(x, shift, axis)

@@ -17,32 +17,41 @@ def matmul(xp, x, y):
 
 @matmul.vjp
 def matmul_vjp(xp, g, out, x, y):
-    # A 1-D operand is given its missing axis, the incoming gradient too, and the answer loses it.
+    if x.ndim == 1 or y.ndim == 1:
+        return _matmul_vjp_of_vectors(xp, g, x, y)
+    if y.ndim == 2 and x.ndim > 2:  # one y for a whole batch: one product for its gradient
+        return (
+            lambda: xp.matmul(g, xp.matrix_transpose(y)),
+            lambda: xp.matmul(xp.matrix_transpose(_as_rows(xp, x)), _as_rows(xp, g)),
+        )
+    return (
+        lambda: xp.matmul(g, xp.matrix_transpose(y)),  # (..., n, m) @ (..., m, k)
+        lambda: xp.matmul(xp.matrix_transpose(x), g),  # (..., k, n) @ (..., n, m)
+    )
+
+
+def _as_rows(xp, x):
+    """(..., k) -> (rows, k)"""
+    return xp.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _matmul_vjp_of_vectors(xp, g, x, y):
+    """Give vectors and the gradient their missing axis, use the rule of matrices, take it away."""
     rows = xp.reshape(x, shape=(1, *x.shape)) if x.ndim == 1 else x
     columns = xp.reshape(y, shape=(*y.shape, 1)) if y.ndim == 1 else y
     if y.ndim == 1:
         g = xp.reshape(g, shape=(*g.shape, 1))
     if x.ndim == 1:
         g = xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+    left, right = matmul_vjp(xp, g, None, rows, columns)
 
-    def left():  # (..., n, m) @ (..., m, k)
-        part = xp.matmul(g, _last_two_swapped(xp, columns))
-        return xp.reshape(part, shape=(*part.shape[:-2], -1)) if x.ndim == 1 else part
+    def vector(part):  # (..., 1, k) or (..., k, 1) -> (..., k)
+        return xp.reshape(part, shape=(*part.shape[:-2], part.shape[-2] * part.shape[-1]))
 
-    def right():  # (..., k, n) @ (..., n, m)
-        if columns.ndim == 2 and rows.ndim > 2:  # one y for a whole batch: one product, not many
-            flat = xp.reshape(rows, shape=(-1, rows.shape[-1]))
-            flat_g = xp.reshape(g, shape=(-1, g.shape[-1]))
-            part = xp.matmul(_last_two_swapped(xp, flat), flat_g)
-        else:
-            part = xp.matmul(_last_two_swapped(xp, rows), g)
-        return xp.reshape(part, shape=(*part.shape[:-2], -1)) if y.ndim == 1 else part
-
-    return left, right
-
-
-def _last_two_swapped(xp, x):
-    return xp.transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return (
+        (lambda: vector(left())) if x.ndim == 1 else left,
+        (lambda: vector(right())) if y.ndim == 1 else right,
+    )
 
 
 @op(latex=r"\operatorname{{einsum}}\left({xs}\right)")

@@ -8,7 +8,9 @@ from tinygrad_edu.ops.registry import op
 
 def restore_axes(xp: Any, g: Any, x: Any, axis: Any) -> Any:
     """g, a reduced array, with the reduced axes back as size 1, so that it broadcasts against x."""
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in _tuple(axis)]
+    if axis is None:  # a single number broadcasts as it is
+        return g
+    axes = [a % x.ndim for a in _tuple(axis)]
     return xp.reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
 
