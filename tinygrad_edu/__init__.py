@@ -1,9 +1,105 @@
-"""tinygrad_edu: every operation written once, read as numbers, arrays, graphs and pictures."""
+"""tinygrad_edu: every operation written once, read as numbers, arrays, graphs and pictures.
 
-from tinygrad_edu import ops
-from tinygrad_edu.engine.backprop import detect_anomaly, grad
-from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.engine.value import Value
-from tinygrad_edu.node import no_grad, record_lines, scope
-from tinygrad_edu.ops.registry import op
-from tinygrad_edu.readers.trace import trace
+The names below are imported when they are first used (PEP 562), so that importing the package
+costs no more than what is used of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinygrad_edu import learn, ops
+    from tinygrad_edu.engine.backprop import detect_anomaly, grad
+    from tinygrad_edu.engine.creation import (
+        arange,
+        eye,
+        full,
+        linspace,
+        ones,
+        rand,
+        randn,
+        zeros,
+    )
+    from tinygrad_edu.engine.gradcheck import gradcheck
+    from tinygrad_edu.engine.tensor import Tensor
+    from tinygrad_edu.engine.transforms import (
+        checkpoint,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        value_and_grad,
+    )
+    from tinygrad_edu.engine.value import Value
+    from tinygrad_edu.node import no_grad, record_lines, scope
+    from tinygrad_edu.ops.random import manual_seed
+    from tinygrad_edu.ops.registry import op
+    from tinygrad_edu.readers.latex import latex
+    from tinygrad_edu.readers.picture import draw
+    from tinygrad_edu.readers.trace import trace
+else:
+    _NAMES = {
+        "": "learn ops",
+        "engine.backprop": "detect_anomaly grad",
+        "engine.creation": "arange eye full linspace ones rand randn zeros",
+        "engine.gradcheck": "gradcheck",
+        "engine.tensor": "Tensor",
+        "engine.transforms": "checkpoint hessian hvp jacobian jvp value_and_grad",
+        "engine.value": "Value",
+        "node": "no_grad record_lines scope",
+        "ops.random": "manual_seed",
+        "ops.registry": "op",
+        "readers.latex": "latex",
+        "readers.picture": "draw",
+        "readers.trace": "trace",
+    }
+    _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = _HOMES[name]
+        if home:
+            found = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        else:
+            found = importlib.import_module(f"{__name__}.{name}")
+        globals()[name] = found
+        return found
+
+    def __dir__():
+        return [*__all__, "__version__"]
+
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Tensor",
+    "Value",
+    "arange",
+    "checkpoint",
+    "detect_anomaly",
+    "draw",
+    "eye",
+    "full",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "latex",
+    "learn",
+    "linspace",
+    "manual_seed",
+    "no_grad",
+    "ones",
+    "op",
+    "ops",
+    "rand",
+    "randn",
+    "record_lines",
+    "scope",
+    "trace",
+    "value_and_grad",
+    "zeros",
+]
