@@ -1,0 +1,42 @@
+"""``python -m benchmarks.run [NAME ...] [--write] [--rounds N]``: measure, print, keep.
+
+Without names, lists them.  ``--write`` replaces the section of each in RESULTS.md.
+"""
+
+import argparse
+import importlib
+import re
+from pathlib import Path
+
+NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "import_time", "robustness", "drawing")
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, "all", []], metavar="NAME")
+    parser.add_argument("--write", action="store_true", help="keep the figures in RESULTS.md")
+    parser.add_argument("--rounds", type=int, default=30, help="turns per engine (default 30)")
+    arguments = parser.parse_args()
+    names = NAMES if "all" in arguments.names else arguments.names
+    if not names:
+        print("\n".join([*NAMES, "all"]))
+    for name in names:
+        module = importlib.import_module(f"benchmarks.{name}")
+        section = f"## {module.TITLE}\n\n{module.report(rounds=arguments.rounds)}\n"
+        print(section, flush=True)
+        if arguments.write:
+            RESULTS.write_text(replace_section(RESULTS.read_text(), module.TITLE, section))
+
+
+def replace_section(text: str, title: str, section: str) -> str:
+    """`text` with the section called `title` replaced, or added at the end."""
+    pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    if pattern.search(text):
+        return pattern.sub(lambda _: section + "\n", text).rstrip() + "\n"
+    return f"{text.rstrip()}\n\n{section}"
+
+
+if __name__ == "__main__":
+    main()
