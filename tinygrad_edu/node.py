@@ -46,7 +46,8 @@ class Note:
     hooks: list[Any] | None = None
 
 
-_MODE: ContextVar[Mode] = ContextVar("tinygrad_edu_mode", default=Mode())
+_DEFAULT = Mode()
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_edu_mode", default=_DEFAULT)
 current_mode = _MODE.get
 
 
@@ -136,7 +137,7 @@ class Node:
     _grad: Any
     _note: Note | None
     _work: Any  # during a pass: the uses not yet counted off, then the gradient arriving; else None
-    op: Op | None
+    op: Any  # Op | None; a type checker would take an Op in a class for a method
     inputs: tuple[Node, ...]
     args: tuple[Any, ...]
     options: dict[str, Any]
@@ -154,8 +155,15 @@ class Node:
         mode = current_mode()
         self._note = Note(name, mode.scope) if name or mode.annotates else None
 
+    # What an engine must say for itself.
+
     @classmethod
-    def _operand(cls, x: Any, op: Op, beside: N) -> Node:
+    def _constant(cls, data: Any) -> Node:
+        """A leaf without gradient that holds `data` as it is."""
+        raise NotImplementedError
+
+    @classmethod
+    def _operand(cls, x: Any, op: Op, beside: Node) -> Node:
         """`x` as a constant node of this engine, or a TypeError that says what to do."""
         raise NotImplementedError
 
@@ -167,6 +175,20 @@ class Node:
     @classmethod
     def _namespace(cls, op: Op, args: tuple[Any, ...]) -> Any:
         """The namespace that reads these operands; an error if they live on different devices."""
+        raise NotImplementedError
+
+    def _seed(self, gradient: Any) -> Any:
+        """What a backward pass from here starts with: `gradient`, or 1 if it is None."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _own(part: Any, g: Any, args: Any) -> Any:
+        """A gradient for a leaf to keep."""
+        return part
+
+    @staticmethod
+    def _has_nan(data: Any) -> bool:
+        """Whether any element is nan."""
         raise NotImplementedError
 
     @property
@@ -194,6 +216,11 @@ class Node:
         if self._note is None:
             self._note = Note()
         return self._note
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes; () for a Value."""
+        raise NotImplementedError
 
     @property
     def is_leaf(self) -> bool:

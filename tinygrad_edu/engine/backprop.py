@@ -110,21 +110,20 @@ def walk(
                         parts = op.rule(xp, g, node._data, args[0])
                 if len(parts) != len(inputs):
                     raise ValueError(f"{len(parts)} gradients for {len(inputs)} operands")
-                i = 0
-                for x in inputs:
-                    data, part = x._data, parts[i]
+                for i, x in enumerate(inputs):
+                    data = x._data
+                    part: Any = parts[i]
                     if data is not args[i]:
                         _refuse_changed(node, x)
-                    i += 1
                     if part is None or not x.requires_grad:
                         part = None
                     else:
-                        if part.__class__ is types.FunctionType:
+                        if isinstance(part, types.FunctionType):
                             part = part()
                         if fit is not None and (
-                            part.__class__ is not holds
-                            or part.shape != data.shape
+                            part.shape != data.shape
                             or part.dtype is not data.dtype
+                            or part.__class__ is not holds
                         ):
                             part = fit(part, data)
                         if x.op is not None:
@@ -291,11 +290,11 @@ def detect_anomaly() -> Any:
     Also records source lines, so the message names the line of your code.  Run both the forward and
     the backward pass inside.
 
-    >>> from tinygrad_edu import Tensor, detect_anomaly
-    >>> x = Tensor([0.0], requires_grad=True)
+    >>> from tinygrad_edu import Value, detect_anomaly
+    >>> x = Value(0.0, name="x")
     >>> with detect_anomaly():
-    ...     (x * float("inf")).sum().backward()
+    ...     (x * float("inf") * 0.0).backward()
     Traceback (most recent call last):
-    FloatingPointError: ...
+    FloatingPointError: the backward rule of multiply gave nan to 'x' of shape (); ...
     """
     return set_mode(anomaly=True, lines=True)

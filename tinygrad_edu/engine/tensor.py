@@ -123,7 +123,7 @@ class Tensor(Operators):
         """`part` for a leaf to keep: copied if it is a view, or an array somebody else holds."""
         if isinstance(part, Node):
             return part
-        shared = part is g or part.base is not None or any([part is x for x in args])
+        shared = part is g or part.base is not None or any(part is x for x in args)
         return part.copy() if shared else part
 
     def _seed(self, gradient: Any) -> Array:
@@ -387,9 +387,9 @@ class Tensor(Operators):
 
 Tensor.engine = Tensor
 
-# glibc returns freed memory to the system above a threshold and pays for it page by page at the next
-# step; freeing one large block raises that threshold (to twice its size), for good.  Training
-# steps of half a megabyte an array run up to twice as fast.  Elsewhere this does nothing.
+# glibc returns freed memory to the system above a threshold, and a training step pays for it page
+# by page.  Freeing one large block raises that threshold for good, to twice its size: steps with
+# arrays of half a megabyte run up to twice as fast.  Elsewhere this does nothing.
 numpy.empty(2**25 - 2**16, dtype=numpy.uint8)
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces import floats
@@ -32,8 +32,8 @@ class Value(Operators):
     """
 
     __slots__ = ()
-    holds = float
-    xp = floats
+    holds: ClassVar[type] = float
+    xp: ClassVar[Any] = floats
 
     def __init__(self, data: float, *, name: str | None = None) -> None:
         self._begin(_number(data), True, name)

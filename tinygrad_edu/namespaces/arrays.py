@@ -11,50 +11,17 @@ import math
 import operator
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
+
+from tinygrad_edu.namespaces.vocabulary import ELEMENTWISE
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Axis = int | tuple[int, ...] | None
 
-_SAME = (
-    *(
-        [
-            "exp",
-            "exp2",
-            "expm1",
-            "log",
-            "log2",
-            "log10",
-            "log1p",
-            "sqrt",
-            "abs",
-            "sign",
-            "floor",
-            "ceil",
-            "sin",
-            "cos",
-            "tan",
-        ]
-    ),
-    *(
-        [
-            "arcsin",
-            "arccos",
-            "arctan",
-            "arctan2",
-            "sinh",
-            "cosh",
-            "tanh",
-            "maximum",
-            "minimum",
-            "divide",
-        ]
-    ),
-    *(["where", "zeros_like", "ones_like", "matmul", "tril", "triu", "flip"]),
-)
-
+# Names whose signature in the library is ours already.
+_SAME = (*(ELEMENTWISE.keys() - {"power", "erf"}), "matmul", "tril", "triu", "flip")
 
 _SMALL = 4096  # elements below which a copy costs less than a view made in Python
 
@@ -62,12 +29,9 @@ _SMALL = 4096  # elements below which a copy costs less than a view made in Pyth
 class Arrays:
     """The vocabulary over the arrays of one library, `numpy` or `cupy`."""
 
-    # Bound in __init__, straight from the library; listed here for editors and mypy.
-    exp: Callable[[Array], Array]
-    log: Callable[[Array], Array]
-    matmul: Callable[[Array, Array], Array]
-    ones_like: Callable[[Array], Array]
-    zeros_like: Callable[[Array], Array]
+    if TYPE_CHECKING:  # the names of _SAME, bound in __init__ straight from the library
+
+        def __getattr__(self, name: str) -> Callable[..., Array]: ...
 
     def __init__(self, library: types.ModuleType) -> None:
         self.library = library
@@ -78,7 +42,7 @@ class Arrays:
         for name in _SAME:
             setattr(self, name, getattr(library, name))
         if self.device == "cpu":  # two short cuts that CuPy does not have
-            self.matrix_transpose = operator.attrgetter("mT")
+            self.__dict__["matrix_transpose"] = operator.attrgetter("mT")
             self._sum = library.add.reduce
         else:
             self._sum = library.sum
@@ -253,14 +217,14 @@ _OUTER = (2 / (2 + 6), 2 / (2 + 1))  # where 2 / (2 + x) lies for x from 6 down 
 def _erf_polynomials() -> tuple[list[float], list[float]]:
     """Coefficients on [-1, 1], lowest power first, for erf near 0 and for erfc from 1 to 6."""
 
-    def near(u: Any) -> list[float]:
-        points = [math.sqrt((v + 1) / 2) for v in u]
-        return [math.erf(p) / p for p in points]
+    def near(u: Any) -> Any:
+        points = numpy.sqrt((u + 1) / 2)
+        return numpy.array([math.erf(p) for p in points]) / points
 
-    def far(u: Any) -> list[float]:
+    def far(u: Any) -> Any:
         centre, half = (_OUTER[0] + _OUTER[1]) / 2, (_OUTER[1] - _OUTER[0]) / 2
-        points = [2 / (centre + half * v) - 2 for v in u]
-        return [math.exp(p * p) * math.erfc(p) for p in points]
+        points = 2 / (centre + half * u) - 2
+        return numpy.exp(points * points) * numpy.array([math.erfc(p) for p in points])
 
     chebyshev = numpy.polynomial.chebyshev
     inner, outer = chebyshev.chebinterpolate(near, 11), chebyshev.chebinterpolate(far, 15)

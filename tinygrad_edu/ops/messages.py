@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def explain(op: Op, args: tuple[Any, ...], options: dict[str, Any], error: Exception) -> str:
     """What went wrong when `op` ran on `args`, as a sentence for the user."""
     op.check_count(len(args))
-    shapes = [getattr(x, "shape", None) for x in args]
+    shapes: list[Any] = [getattr(x, "shape", None) for x in args]
     if len(shapes) == 2 and None not in shapes:
         if op.name == "matmul":
             text = _matmul(*shapes)

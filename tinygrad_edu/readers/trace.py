@@ -8,7 +8,6 @@ from typing import Any
 
 from tinygrad_edu.engine.backprop import topological
 from tinygrad_edu.node import Node
-from tinygrad_edu.ops.registry import Op
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -21,21 +20,24 @@ class GraphNode:
     kind : "input", "parameter" (a leaf that requires a gradient), "constant", "result" or "output".
     op : the operation that made it, None for a leaf.
     inputs : the places of its operands, in order; one twice in ``x * x``.
+    args : what the operands held when the operation ran, in order; copies.
     data, grad : copies; `grad` is None where none has arrived.
     shape, dtype : of an array; () and None for a Value.
     options : the operation's metadata.
-    name, scope, line : as on the live node.
+    requires_grad, name, scope, line : as on the live node.
     """
 
     index: int
     kind: str
-    op: Op | None
+    op: Any  # Op | None
     inputs: tuple[int, ...]
+    args: tuple[Any, ...]
     data: Any
     grad: Any
     shape: tuple[int, ...]
     dtype: Any
     options: Mapping[str, Any]
+    requires_grad: bool
     name: str | None
     scope: tuple[str, ...]
     line: tuple[str, int] | None
@@ -88,17 +90,20 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
         for name, node in (names or {}).items()
         if isinstance(node, Node) and not name.startswith("_")
     }
+    copies: dict[int, Any] = {}
     nodes = tuple(
         GraphNode(
             index=i,
             kind=_kind(node, node in ends),
             op=node.op,
             inputs=tuple(places[x] for x in node.inputs),
-            data=_copy(node._data),
-            grad=_copy(node._grad),
+            args=tuple(_copy(x, copies) for x in node.args),
+            data=_copy(node._data, copies),
+            grad=_copy(node._grad, copies),
             shape=getattr(node, "shape", ()),
             dtype=getattr(node, "dtype", None),
             options=node.options,
+            requires_grad=node.requires_grad,
             name=node.name or labels.get(node),
             scope=node.scope,
             line=node.line,
@@ -128,5 +133,10 @@ def _kind(node: Node, is_root: bool) -> str:
     return "input" if getattr(node, "dtype", None) is None else "parameter"
 
 
-def _copy(data: Any) -> Any:
-    return data.copy() if hasattr(data, "copy") else data
+def _copy(data: Any, copies: dict[int, Any]) -> Any:
+    """A copy of `data`, the same one for the same array."""
+    if not hasattr(data, "copy"):
+        return data
+    if id(data) not in copies:
+        copies[id(data)] = data.copy()
+    return copies[id(data)]
