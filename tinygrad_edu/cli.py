@@ -1,0 +1,330 @@
+"""The command `tinygrad-edu`: draw an expression, work through the lessons, look at the machine.
+
+Each command is one function from parsed arguments to an exit code: 0 for success, 1 for a check or
+a lesson that failed, 2 for a request that makes no sense, which is answered in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tinygrad_edu import __version__, draw, latex, learn
+from tinygrad_edu.doctor import doctor
+from tinygrad_edu.expression import (
+    Expression,
+    ExpressionError,
+    functions,
+    nearest,
+    read_expression,
+)
+
+SENTENCE = (
+    "Learn deep learning by building it: every operation is written once, and read as numbers, "
+    "arrays, graphs, pictures and formulas."
+)
+
+_FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".tex": "latex"}
+_FORMATS |= {".gv": "dot", ".latex": "latex", ".txt": "text"}
+_FOLDER = Path("~/tinygrad-edu")
+
+
+class RequestError(Exception):
+    """One line that says what is wrong with the command line, and what to do."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (by default, what the user typed); returns its exit code.
+
+    >>> main(["draw", "tahn(x)", "x=1"])
+    2
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show "θ" shows "?" instead
+            stream.reconfigure(errors="replace")
+    arguments = [_protect(a) for a in (sys.argv[1:] if argv is None else argv)]
+    try:
+        parsed = _parser().parse_args(arguments)
+        return parsed.run(parsed)
+    except (RequestError, ExpressionError) as error:
+        print(f"tinygrad-edu: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # what we print to was closed, by `| head` perhaps
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+# The commands -----------------------------------------------------------------------------------
+
+
+def _draw(given: argparse.Namespace) -> int:
+    """Forward and backward through an expression, as a picture and a table."""
+    expression = read_expression(given.expression.strip(), _values(given.values))
+    output = Path(given.output).expanduser() if given.output else None
+    form = given.format or _format_of(output)
+    if output is None and form in ("png", "pdf"):
+        raise RequestError(f"a {form} is not for the terminal; add -o picture.{form}")
+    expression.root.backward()
+    table = _table(expression)
+    if output is not None:
+        _save(expression, output, form)
+        print(f"{table}\n\nwritten to {output}")
+    else:
+        # What is printed can be piped on, so the table beside it goes to the other stream.
+        print(_picture(expression, form))
+        print(f"\n{table}", file=sys.stdout if form == "text" else sys.stderr)
+    return 0
+
+
+def _lessons(given: argparse.Namespace) -> int:
+    """The lessons with what has been done of each."""
+    done = learn.progress()["exercises"]
+    following = learn.next_lesson()
+    width = max(len(lesson.title) for lesson in learn.lessons())
+    for lesson in learn.lessons():
+        passed = sum(bool(done.get(id, {}).get("passed")) for id in lesson.exercises)
+        mark = ">" if following and lesson.number == following.number else " "
+        state = (
+            "done" if learn.is_done(lesson) else f"{passed} of {len(lesson.exercises)} exercises"
+        )
+        print(
+            f"{mark} {lesson.number}  {lesson.title:<{width}}  {lesson.minutes:>3} minutes  {state}"
+        )
+    if following:
+        print(f"\n`tinygrad-edu start` opens lesson {following.number}.")
+    return 0
+
+
+def _start(given: argparse.Namespace) -> int:
+    """The next lesson with an exercise that has not passed, opened."""
+    lesson = learn.next_lesson()
+    if lesson is None:
+        print("Every exercise of every lesson has passed. `tinygrad-edu lesson N` opens one again.")
+        return 0
+    return _open(lesson, given)
+
+
+def _lesson(given: argparse.Namespace) -> int:
+    """One lesson: opened in JupyterLab, or run in the terminal."""
+    lesson = _find(given.lesson)
+    if not given.run_it:
+        return _open(lesson, given)
+    result = learn.run(lesson, given.mode, echo=True)
+    print(f"\n{result}")
+    return 0 if result.passed else 1
+
+
+def _check(given: argparse.Namespace) -> int:
+    """The verdicts on a learner's notebook."""
+    try:
+        result = learn.run_checks(_find(given.lesson), given.file)
+    except (FileNotFoundError, ValueError) as error:
+        raise RequestError(str(error)) from None
+    print(result)
+    return 0 if result.passed else 1
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    """What this installation can do."""
+    print(doctor())
+    return 0
+
+
+# What they are made of --------------------------------------------------------------------------
+
+
+def _values(words: list[str]) -> dict[str, float]:
+    """``["x=1", "y=2"]`` as numbers by name."""
+    values: dict[str, float] = {}
+    for word in words:
+        name, equals, text = word.strip().partition("=")
+        if not equals or not name.isidentifier():
+            raise RequestError(f"{word.strip()!r} is not NAME=NUMBER, such as x=2.5")
+        if name in values:
+            raise RequestError(f"{name} is given twice")
+        try:
+            values[name] = float(text)
+        except ValueError:
+            raise RequestError(f"{name}={text}: {text!r} is not a number") from None
+        if not math.isfinite(values[name]):
+            raise RequestError(f"{name}={text}: a finite number is needed")
+    return values
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "text"
+    if output.suffix not in _FORMATS:
+        raise RequestError(
+            f"cannot tell the format from {output.name!r}; end it in one of "
+            f"{', '.join(_FORMATS)}, or add --format"
+        )
+    return _FORMATS[output.suffix]
+
+
+def _picture(expression: Expression, form: str) -> str:
+    """The expression in a format made of text."""
+    if form == "latex":
+        return str(latex(expression.root))
+    drawing = draw(expression.root)
+    return {"text": drawing.text, "svg": drawing.svg, "dot": lambda: drawing.source}[form]()
+
+
+def _save(expression: Expression, output: Path, form: str) -> None:
+    try:
+        if form in ("png", "pdf"):
+            draw(expression.root).save(output, format=form)
+        else:
+            output.write_text(_picture(expression, form) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"cannot write {output}: {error.strerror or error}") from None
+
+
+def _table(expression: Expression) -> str:
+    """Values and gradients: the names first, then every step up to the whole expression."""
+    rows = [*expression.variables.items(), *expression.steps]
+    shown = [
+        (_fit(text), f"{v.data:.6g}", f"{v.grad:.6g}" if v.has_grad else "-") for text, v in rows
+    ]
+    head = ("", "value", "gradient")
+    widths = [max(len(row[i]) for row in [head, *shown]) for i in range(3)]
+    return "\n".join(
+        f"{text:<{widths[0]}}  {value:>{widths[1]}}  {gradient:>{widths[2]}}"
+        for text, value, gradient in [head, *shown]
+    )
+
+
+def _fit(text: str, limit: int = 48) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def _find(which: str) -> learn.Lesson:
+    try:
+        return learn.find(which)
+    except KeyError as error:
+        raise RequestError(error.args[0]) from None
+
+
+def _open(lesson: learn.Lesson, given: argparse.Namespace) -> int:
+    """Write the learner's notebook if it is not there, and open JupyterLab on it."""
+    known = learn.progress()["notebooks"].get(lesson.number)
+    folder = given.folder or (Path(known).parent if known else _FOLDER)
+    try:
+        path = learn.write_notebook(lesson, folder)
+    except OSError as error:
+        raise RequestError(f"cannot write to {folder}: {error.strerror or error}") from None
+    print(f"Lesson {lesson.number} · {lesson.title}: {path}", flush=True)
+    if given.write_only:
+        return 0
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise RequestError(
+            "JupyterLab, which shows the lessons, is not installed; `tinygrad-edu doctor` says "
+            "what is missing, and `tinygrad-edu lesson N --run` needs none of it"
+        )
+    command = [sys.executable, "-m", "jupyterlab", path.name]
+    if given.no_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container everyone is root, and Jupyter would refuse
+    with subprocess.Popen(command, cwd=path.parent) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:  # JupyterLab gets it too, and asks whether to stop
+                continue
+
+
+# The command line -------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its complaints in one line and a suggestion for a misspelt command."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.match(r"argument \w+: invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if wrong:
+            known = re.findall(r"\w+", wrong[2])
+            hint = nearest(wrong[1], known) or f"; there are {', '.join(known)}"
+            message = f"there is no {wrong[1]!r}{hint}"
+        raise RequestError(f"{message} (`{self.prog} --help` shows the way)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="tinygrad-edu", description=SENTENCE)
+    parser.add_argument("--version", action="version", version=f"tinygrad_edu {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Any:
+        made = commands.add_parser(
+            name, help=help, description=f"{help[0].upper()}{help[1:]}.", **more
+        )
+        made.set_defaults(run=run)
+        return made
+
+    drawn = command(
+        "draw",
+        _draw,
+        "run an expression forward and backward, and draw its graph",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_draw_help(),
+    )
+    drawn.add_argument("expression", help="such as 'tanh(w*x + b)', in quotes")
+    drawn.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each name")
+    drawn.add_argument("-o", "--output", metavar="FILE", help="where to; its ending is the format")
+    drawn.add_argument("--format", choices=["svg", "png", "pdf", "dot", "latex", "text"])
+
+    command("lessons", _lessons, "list the lessons, and what you have done of each")
+    start = command("start", _start, "open the next lesson you have not finished")
+    lesson = command("lesson", _lesson, "open one lesson, or run it in the terminal")
+    lesson.add_argument("lesson", metavar="N", help="its number or name")
+    running = lesson.add_argument_group("in the terminal")
+    running.add_argument(
+        "--run", dest="run_it", action="store_true", help="run it here, with its solutions"
+    )
+    running.add_argument(
+        "--mode", choices=["full", "quick"], default="full", help="how large a run"
+    )
+    for opening in (start, lesson):
+        opening.add_argument(
+            "--folder",
+            type=Path,
+            help=f"where your notebook is or goes (default: where it was, else {_FOLDER})",
+        )
+        opening.add_argument(
+            "--no-browser", action="store_true", help="serve it, and print the address"
+        )
+        opening.add_argument(
+            "--write-only", action="store_true", help="write the notebook, and serve nothing"
+        )
+
+    check = command("check", _check, "check your answers to the exercises of a lesson")
+    check.add_argument("lesson", metavar="N", help="its number or name")
+    check.add_argument("file", nargs="?", help="your notebook (default: the one written for you)")
+
+    command("doctor", _doctor, "say what this installation can do, and how to mend it")
+    return parser
+
+
+def _draw_help() -> str:
+    names = textwrap.fill(", ".join(sorted(functions())), 76)
+    return (
+        "an expression is made of numbers, names, pi, + - * / **, one comparison, and\n"
+        f"these operations:\n{textwrap.indent(names, '  ')}\n\n"
+        "example:\n"
+        '  tinygrad-edu draw "tanh(w1*x1 + w2*x2 + b)" w1=-3 x1=2 w2=1 x2=0 b=6.8813 -o neuron.svg'
+    )
+
+
+def _protect(argument: str) -> str:
+    """An argument such as ``-x*y`` as argparse must see it to take it for no option."""
+    looks_like_option = re.fullmatch(r"-[oh]|--.*|-", argument, flags=re.DOTALL)
+    return f" {argument}" if argument.startswith("-") and not looks_like_option else argument
