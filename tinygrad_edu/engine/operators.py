@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,12 @@ class Operators(Node):
     __ge__ = ops.greater_equal
     __lt__ = ops.less
     __le__ = ops.less_equal
-    __eq__ = ops.equal  # type: ignore[assignment]
-    __ne__ = ops.not_equal  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        return ops.equal(self, other) if _is_operand(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return ops.not_equal(self, other) if _is_operand(other) else NotImplemented
 
     def __radd__(self, other: Any) -> Any:
         return ops.add(other, self)
@@ -109,3 +114,8 @@ class Operators(Node):
     def register_hook(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `hook` with this node's gradient in each backward pass; returns its remover."""
         return backprop.register_hook(self, hook)
+
+
+def _is_operand(x: object) -> bool:
+    """Whether x is something that numbers can be compared with; None and text are not."""
+    return isinstance(x, Node | numbers.Number) or hasattr(x, "shape")
