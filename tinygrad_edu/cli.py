@@ -7,6 +7,7 @@ a lesson that failed, 2 for a request that makes no sense, which is answered in 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import math
 import os
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [_protect(a) for a in (sys.argv[1:] if argv is None else argv)]
     try:
         parsed = _parser().parse_args(arguments)
-        return parsed.run(parsed)
+        return parsed.action(parsed)
     except (RequestError, ExpressionError) as error:
         print(f"tinygrad-edu: {error}", file=sys.stderr)
         return 2
@@ -89,16 +90,15 @@ def _lessons(given: argparse.Namespace) -> int:
     """The lessons with what has been done of each."""
     done = learn.progress()["exercises"]
     following = learn.next_lesson()
-    width = max(len(lesson.title) for lesson in learn.lessons())
-    for lesson in learn.lessons():
+    every = learn.lessons()
+    width = max(len(lesson.title) for lesson in every)
+    for lesson in every:
         passed = sum(bool(done.get(id, {}).get("passed")) for id in lesson.exercises)
-        mark = ">" if following and lesson.number == following.number else " "
-        state = (
-            "done" if learn.is_done(lesson) else f"{passed} of {len(lesson.exercises)} exercises"
-        )
-        print(
-            f"{mark} {lesson.number}  {lesson.title:<{width}}  {lesson.minutes:>3} minutes  {state}"
-        )
+        exercises = f"{passed} of {len(lesson.exercises)} exercises"
+        state = "done" if learn.is_done(lesson) else exercises
+        mark = ">" if lesson == following else " "
+        title = f"{lesson.title:<{width}}"
+        print(f"{mark} {lesson.number}  {title}  {lesson.minutes:>3} minutes  {state}")
     if following:
         print(f"\n`tinygrad-edu start` opens lesson {following.number}.")
     return 0
@@ -116,7 +116,7 @@ def _start(given: argparse.Namespace) -> int:
 def _lesson(given: argparse.Namespace) -> int:
     """One lesson: opened in JupyterLab, or run in the terminal."""
     lesson = _find(given.lesson)
-    if not given.run_it:
+    if not given.run:
         return _open(lesson, given)
     result = learn.run(lesson, given.mode, echo=True)
     print(f"\n{result}")
@@ -193,7 +193,7 @@ def _table(expression: Expression) -> str:
     """Values and gradients: the names first, then every step up to the whole expression."""
     rows = [*expression.variables.items(), *expression.steps]
     shown = [
-        (_fit(text), f"{v.data:.6g}", f"{v.grad:.6g}" if v.has_grad else "-") for text, v in rows
+        (_fit(text), f"{x.data:.6g}", f"{x.grad:.6g}" if x.has_grad else "-") for text, x in rows
     ]
     head = ("", "value", "gradient")
     widths = [max(len(row[i]) for row in [head, *shown]) for i in range(3)]
@@ -236,11 +236,10 @@ def _open(lesson: learn.Lesson, given: argparse.Namespace) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everyone is root, and Jupyter would refuse
     with subprocess.Popen(command, cwd=path.parent) as server:
-        while True:
-            try:
-                return server.wait()
-            except KeyboardInterrupt:  # JupyterLab gets it too, and asks whether to stop
-                continue
+        while server.returncode is None:
+            with contextlib.suppress(KeyboardInterrupt):  # JupyterLab gets it too, and asks
+                server.wait()
+    return server.returncode
 
 
 # The command line -------------------------------------------------------------------------------
@@ -263,11 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tinygrad_edu {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Any:
-        made = commands.add_parser(
-            name, help=help, description=f"{help[0].upper()}{help[1:]}.", **more
-        )
-        made.set_defaults(run=run)
+    def command(
+        name: str, action: Callable[[argparse.Namespace], int], help: str, **more: Any
+    ) -> argparse.ArgumentParser:
+        description = f"{help[0].upper()}{help[1:]}."
+        made = commands.add_parser(name, help=help, description=description, **more)
+        made.set_defaults(action=action)
         return made
 
     drawn = command(
@@ -286,13 +286,8 @@ def _parser() -> argparse.ArgumentParser:
     start = command("start", _start, "open the next lesson you have not finished")
     lesson = command("lesson", _lesson, "open one lesson, or run it in the terminal")
     lesson.add_argument("lesson", metavar="N", help="its number or name")
-    running = lesson.add_argument_group("in the terminal")
-    running.add_argument(
-        "--run", dest="run_it", action="store_true", help="run it here, with its solutions"
-    )
-    running.add_argument(
-        "--mode", choices=["full", "quick"], default="full", help="how large a run"
-    )
+    lesson.add_argument("--run", action="store_true", help="run it here, with its solutions")
+    lesson.add_argument("--mode", choices=["full", "quick"], default="full", help="how to run it")
     for opening in (start, lesson):
         opening.add_argument(
             "--folder",

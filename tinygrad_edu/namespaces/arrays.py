@@ -37,7 +37,7 @@ class Arrays:
         self.library = library
         self.name: str = library.__name__
         self.device = "cpu" if self.name == "numpy" else "cuda"
-        self.ndarray: type = library.ndarray
+        self.ndarray: Any = library.ndarray
         self.asarray: Callable[..., Array] = library.asarray
         for name in _SAME:
             setattr(self, name, getattr(library, name))
@@ -111,7 +111,7 @@ class Arrays:
     def transpose(self, x: Array, axes: tuple[int, ...] | None = None) -> Array:
         return x.transpose(axes)
 
-    def matrix_transpose(self, x: Array) -> Array:  # type: ignore[no-redef]
+    def matrix_transpose(self, x: Array) -> Array:
         return x.swapaxes(-1, -2)
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
@@ -198,7 +198,8 @@ class Arrays:
                 slice(o * d, o * d + s * n, s)
                 for o, d, s, n in zip(offset, dilation, stride, places, strict=True)
             )
-            out[(..., *target)] += x[(..., *offset)]
+            here, there = (..., *target), (..., *offset)
+            out[here] += x[there]
         return out
 
     # Random numbers ----------------------------------------------------------------------------
