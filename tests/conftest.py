@@ -1,0 +1,20 @@
+"""Stricter than use: warnings are errors, inputs are read-only, random numbers are seeded."""
+
+import random
+
+import numpy as np
+import pytest
+
+from tinygrad_edu.ops import manual_seed
+
+
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "error")
+    config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    random.seed(0)
+    np.random.seed(0)
+    manual_seed(0)
