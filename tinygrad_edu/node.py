@@ -257,7 +257,8 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
         data = op.forward(engine.xp or engine._namespace(op, args), *args, **options)
     except (ValueError, TypeError, IndexError) as error:
         op.explain(args, options, error)
-    return record(op, engine, data, nodes, args, options)
+    needed = op.differentiable and any(x.requires_grad for x in nodes)
+    return record(op, engine, data, nodes, args, options, needed)
 
 
 def record(
@@ -267,26 +268,28 @@ def record(
     inputs: tuple[Node, ...],
     args: tuple[Any, ...],
     options: dict[str, Any],
+    needed: bool,
 ) -> Node:
-    """The node that holds `data`: the only place where nodes are made from nodes."""
+    """The node that holds `data`: the only place where nodes are made from nodes.
+
+    needed : whether a gradient is wanted for any operand.
+    """
     out = _new(engine)
     out._data = data if data.__class__ is engine.holds else engine._hold(data)
     out._grad = out._work = None
     mode = current_mode()
     out._note = _annotation(mode) if mode.annotates else None
-    if mode.recording and op.differentiable:
-        for x in inputs:
-            if x.requires_grad:
-                out.requires_grad = True
-                out.op = op
-                out.inputs = inputs
-                out.args = args
-                out.options = options
-                return out
-    out.requires_grad = False
-    out.op = None
-    out.inputs = out.args = ()
-    out.options = NO_OPTIONS
+    if needed and mode.recording:
+        out.requires_grad = True
+        out.op = op
+        out.inputs = inputs
+        out.args = args
+        out.options = options
+    else:
+        out.requires_grad = False
+        out.op = None
+        out.inputs = out.args = ()
+        out.options = NO_OPTIONS
     return out
 
 

@@ -76,6 +76,8 @@ def walk(
     that can be differentiated again.  With `store` inner nodes keep their gradient.  With `free`
     every node lets go of its operands once it is done.
     """
+    engine = next(iter(seeds)).engine
+    fit, holds = engine._fit, engine.holds
     anomaly = current_mode().anomaly
     watched = anomaly or visit is not None
     leaves: dict[Node, Any] = {}
@@ -92,32 +94,19 @@ def walk(
             if g is None:
                 continue
             node._work = None
-            if node._note is not None and node._note.hooks:
-                g = _run_hooks(node._note.hooks, g)
-            op, inputs, args, options = node.op, node.inputs, node.args, node.options
-            fit, holds = node._fit, node.holds
-            contributions: list[Any] = []
+            note = node._note
+            if note is not None and note.hooks:
+                g = _run_hooks(note.hooks, g)
+            inputs, args = node.inputs, node.args
             try:
-                if create_graph:
-                    parts = op.rule(graph, g, node, *inputs, **options)
-                else:
-                    xp = node.xp or namespace_of(args[0])
-                    if options or len(args) > 2:
-                        parts = op.rule(xp, g, node._data, *args, **options)
-                    elif len(args) == 2:  # unpacking costs more than the rule of a scalar
-                        parts = op.rule(xp, g, node._data, args[0], args[1])
-                    else:
-                        parts = op.rule(xp, g, node._data, args[0])
-                if len(parts) != len(inputs):
-                    raise ValueError(f"{len(parts)} gradients for {len(inputs)} operands")
+                parts = _apply_rule(node, g, create_graph)
+                given: list[Any] = []
                 for i, x in enumerate(inputs):
                     data = x._data
-                    part: Any = parts[i]
+                    part: Any = parts[i] if x.requires_grad else None
                     if data is not args[i]:
                         _refuse_changed(node, x)
-                    if part is None or not x.requires_grad:
-                        part = None
-                    else:
+                    if part is not None:
                         if isinstance(part, types.FunctionType):
                             part = part()
                         if fit is not None and (
@@ -132,15 +121,16 @@ def walk(
                         elif x in leaves:
                             leaves[x] = leaves[x] + part
                         else:
-                            leaves[x] = part if fit is None else x._own(part, g, args)
+                            leaves[x] = part if fit is None else engine._own(part, g, args)
                     if watched:
-                        contributions.append(part)
+                        given.append(part)
             except Exception as error:
-                raise type(error)(f"{error} ({_where(node, g)})") from error
+                error.args = (f"{error} ({_where(node, g)})", *error.args[1:])
+                raise
             if anomaly:
-                _refuse_nan(node, contributions)
+                _refuse_nan(node, given)
             if visit is not None:
-                visit(node, g, contributions)
+                visit(node, g, given)
             if store:
                 node._grad = g
             if free:
@@ -150,6 +140,24 @@ def walk(
         for node in order:
             node._work = None
     return leaves
+
+
+def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
+    """What the rule of the node's operation gives each operand; lazy where it chose to be."""
+    rule, args, options = node.op.rule, node.args, node.options
+    if create_graph:
+        parts = rule(graph, g, node, *node.inputs, **options)
+    else:
+        xp = node.xp or namespace_of(args[0])
+        if options or len(args) > 2:
+            parts = rule(xp, g, node._data, *args, **options)
+        elif len(args) == 2:  # unpacking would cost more than the rule of a scalar
+            parts = rule(xp, g, node._data, args[0], args[1])
+        else:
+            parts = rule(xp, g, node._data, args[0])
+    if len(parts) != len(args):
+        raise ValueError(f"{len(parts)} gradients for {len(args)} operands")
+    return parts
 
 
 def _draining(order: list[Node]) -> Iterator[Node]:

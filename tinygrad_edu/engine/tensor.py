@@ -116,14 +116,16 @@ class Tensor(Operators):
             part = namespace_of(like).sum_to(part, like.shape)
         if part.dtype != like.dtype:
             part = part.astype(like.dtype)
-        return cls._hold(part)
+        return part if part.__class__ is cls.holds else cls._hold(part)
 
     @staticmethod
     def _own(part: Any, g: Any, args: Sequence[Any]) -> Any:
         """`part` for a leaf to keep: copied if it is a view, or an array somebody else holds."""
         if isinstance(part, Node):
             return part
-        shared = part is g or part.base is not None or any(part is x for x in args)
+        shared = part is g or part.base is not None
+        for x in args:
+            shared = shared or part is x
         return part.copy() if shared else part
 
     def _seed(self, gradient: Any) -> Array:

@@ -205,7 +205,7 @@ def checkpoint(f: Callable[..., Node], *inputs: Any) -> Any:
     made = Op(forward, symbol="checkpoint", latex=None, differentiable=True)
     made.rule = rule
     args = tuple(x._data for x in touched)
-    return record(made, out.engine, out._data, touched, args, {})
+    return record(made, out.engine, out._data, touched, args, {}, True)
 
 
 class _Mark(str):

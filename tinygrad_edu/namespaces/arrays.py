@@ -124,7 +124,7 @@ class Arrays:
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         extra = x.ndim - len(shape)
         if x.shape[extra:] == shape:
-            return self._sum(x, axis=0 if extra == 1 else tuple(range(extra)))
+            return self._sum(x, 0 if extra == 1 else tuple(range(extra)))
         axes = [i for i, n in enumerate(shape, extra) if n == 1 and x.shape[i] != 1]
         return self._sum(x, axis=(*range(extra), *axes)).reshape(shape)
 

@@ -20,7 +20,7 @@ def _tuple(axis: Any) -> tuple[int, ...]:
 
 def _count(x: Any, axis: Any) -> int:
     """How many elements of x one element of the reduction is made of."""
-    return math.prod(x.shape if axis is None else [x.shape[a] for a in _tuple(axis)])
+    return x.size if axis is None else math.prod([x.shape[a] for a in _tuple(axis)])
 
 
 @op(symbol="sum", latex=r"\sum {x}")

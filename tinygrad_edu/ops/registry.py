@@ -184,7 +184,7 @@ def _one_operand(op: Op) -> Callable[[Any], Any]:
             out = op.forward(engine.xp or namespace_of(data), data)
         except (ValueError, TypeError, IndexError) as error:
             op.explain((data,), NO_OPTIONS, error)
-        return record(op, engine, out, (x,), (data,), NO_OPTIONS)
+        return record(op, engine, out, (x,), (data,), NO_OPTIONS, x.requires_grad)
 
     return call
 
@@ -200,7 +200,8 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
             out = op.forward(engine.xp or namespace_of(left), left, right)
         except (ValueError, TypeError, IndexError) as error:
             op.explain((left, right), NO_OPTIONS, error)
-        return record(op, engine, out, (x, y), (left, right), NO_OPTIONS)
+        needed = x.requires_grad or y.requires_grad
+        return record(op, engine, out, (x, y), (left, right), NO_OPTIONS, needed)
 
     return call
 
