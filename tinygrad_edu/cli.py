@@ -21,13 +21,8 @@ from typing import Any, NoReturn
 
 from tinygrad_edu import __version__, draw, latex, learn
 from tinygrad_edu.doctor import doctor
-from tinygrad_edu.expression import (
-    Expression,
-    ExpressionError,
-    functions,
-    nearest,
-    read_expression,
-)
+from tinygrad_edu.expression import ExpressionError, functions, nearest, read_expression
+from tinygrad_edu.readers.picture import Drawing
 
 SENTENCE = (
     "Learn deep learning by building it: every operation is written once, and read as numbers, "
@@ -69,20 +64,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _draw(given: argparse.Namespace) -> int:
     """Forward and backward through an expression, as a picture and a table."""
-    expression = read_expression(given.expression.strip(), _values(given.values))
+    root = read_expression(given.expression, _values(given.values)).root
+    root.backward()
     output = Path(given.output).expanduser() if given.output else None
     form = given.format or _format_of(output)
-    if output is None and form in ("png", "pdf"):
-        raise RequestError(f"a {form} is not for the terminal; add -o picture.{form}")
-    expression.root.backward()
-    table = _table(expression)
+    drawing = draw(root)
     if output is not None:
-        _save(expression, output, form)
-        print(f"{table}\n\nwritten to {output}")
-    else:
-        # What is printed can be piped on, so the table beside it goes to the other stream.
-        print(_picture(expression, form))
-        print(f"\n{table}", file=sys.stdout if form == "text" else sys.stderr)
+        _save(drawing, output, form)
+        print(f"{drawing.text()}\n\nwritten to {output}")
+        return 0
+    if form in ("png", "pdf"):
+        raise RequestError(f"a {form} is not for the terminal; add -o picture.{form}")
+    print(_as_text(drawing, form))
+    if form != "text":  # what is printed can be piped on, so the table goes to the other stream
+        print(f"\n{drawing.text()}", file=sys.stderr)
     return 0
 
 
@@ -171,40 +166,23 @@ def _format_of(output: Path | None) -> str:
     return _FORMATS[output.suffix]
 
 
-def _picture(expression: Expression, form: str) -> str:
-    """The expression in a format made of text."""
+def _as_text(drawing: Drawing, form: str) -> str:
+    """A drawing in a format made of text."""
     if form == "latex":
-        return str(latex(expression.root))
-    drawing = draw(expression.root)
-    return {"text": drawing.text, "svg": drawing.svg, "dot": lambda: drawing.source}[form]()
+        return str(latex(drawing.graph))
+    return {"text": drawing.text, "svg": lambda: drawing.svg, "dot": lambda: drawing.source}[form]()
 
 
-def _save(expression: Expression, output: Path, form: str) -> None:
+def _save(drawing: Drawing, output: Path, form: str) -> None:
     try:
         if form in ("png", "pdf"):
-            draw(expression.root).save(output, format=form)
+            drawing.save(output)
         else:
-            output.write_text(_picture(expression, form) + "\n", encoding="utf-8")
+            output.write_text(_as_text(drawing, form).rstrip("\n") + "\n", encoding="utf-8")
     except OSError as error:
         raise RequestError(f"cannot write {output}: {error.strerror or error}") from None
-
-
-def _table(expression: Expression) -> str:
-    """Values and gradients: the names first, then every step up to the whole expression."""
-    rows = [*expression.variables.items(), *expression.steps]
-    shown = [
-        (_fit(text), f"{x.data:.6g}", f"{x.grad:.6g}" if x.has_grad else "-") for text, x in rows
-    ]
-    head = ("", "value", "gradient")
-    widths = [max(len(row[i]) for row in [head, *shown]) for i in range(3)]
-    return "\n".join(
-        f"{text:<{widths[0]}}  {value:>{widths[1]}}  {gradient:>{widths[2]}}"
-        for text, value, gradient in [head, *shown]
-    )
-
-
-def _fit(text: str, limit: int = 48) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    except (ValueError, RuntimeError) as error:  # another ending, or no Graphviz
+        raise RequestError(str(error)) from None
 
 
 def _find(which: str) -> learn.Lesson:

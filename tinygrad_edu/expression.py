@@ -53,12 +53,10 @@ class Expression:
     ----------
     root : the Value of the whole expression.
     variables : the Values of its names, in the order of their first use.
-    steps : (text, Value) for every operation of the expression, operands before results.
     """
 
     root: Value
     variables: dict[str, Value]
-    steps: list[tuple[str, Value]]
 
 
 def functions() -> dict[str, Op]:
@@ -94,7 +92,7 @@ def read_expression(text: str, values: Mapping[str, float]) -> Expression:
             f"nothing in {_short(text)} can have a gradient: use at least one name outside "
             "comparisons, such as 'x*2' with x=3"
         )
-    return Expression(root, builder.variables, builder.steps)
+    return Expression(root, builder.variables)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -133,7 +131,6 @@ class _Builder:
         self.values = values
         self.functions = functions()
         self.variables: dict[str, Value] = {}
-        self.steps: list[tuple[str, Value]] = []
 
     def check_names(self, tree: ast.expr) -> None:
         """Refuse names without a value, and values without a name, all at once."""
@@ -234,7 +231,6 @@ class _Builder:
             raise ExpressionError(
                 f"{self.source(tree)} is {out.data} for {given} ({op.name}: {_meaning(op)})"
             )
-        self.steps.append((self.source(tree), out))
         return out
 
     def option(self, keyword: ast.keyword) -> Any:

@@ -1,0 +1,75 @@
+"""The examples in docstrings run, and what is public has a docstring."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import tinygrad_edu
+from tinygrad_edu import ops
+
+MODULES = sorted(
+    info.name
+    for info in pkgutil.walk_packages(tinygrad_edu.__path__, "tinygrad_edu.")
+    if not info.name.endswith("__main__") and ".lessons" not in info.name
+)
+
+
+def examples_of(module):
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [test for test in finder.find(module, module.__name__) if test.examples]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A progress folder of the test's own: examples may check exercises."""
+    monkeypatch.setenv("TINYGRAD_EDU_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of(name, home):
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
+    shown = []
+    for test in examples_of(importlib.import_module(name)):
+        runner.run(test, out=shown.append)
+    assert not shown, "".join(shown)
+
+
+def test_operations_are_among_the_modules_with_examples():
+    # An operation is an object, not a function: doctest finds its example through its module.
+    assert sum(len(examples_of(importlib.import_module(name))) for name in MODULES) >= 20
+
+
+def public_objects():
+    for name in tinygrad_edu.__all__:
+        thing = getattr(tinygrad_edu, name)
+        if inspect.isclass(thing):
+            yield from (
+                (f"{name}.{attribute}", value)
+                for attribute, value in vars(thing).items()
+                if not attribute.startswith("_")
+                and (callable(value) or inspect.isdatadescriptor(value))
+            )
+        yield name, thing
+    yield from ((op.name, op) for op in ops.registered() if op.family != "__main__")
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"), public_objects(), ids=lambda x: x if isinstance(x, str) else ""
+)
+def test_public_names_say_what_they_return(name, thing):
+    lines = (inspect.getdoc(thing) or "").splitlines()
+    assert lines, f"{name} has no docstring"
+    assert lines[0].endswith((".", ":", "?")), (
+        f"{name}: the first line is no sentence: {lines[0]!r}"
+    )
+
+
+def test_a_wrong_example_is_found(home):
+    wrong = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    shown = []
+    doctest.DocTestRunner().run(wrong, out=shown.append)
+    assert shown

@@ -1,0 +1,106 @@
+"""The README does what it says: its code runs, its commands exist, its links lead somewhere."""
+
+import configparser
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu import cli, ops
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(
+    r"^(?:<!-- shown: ops\.(?P<shown>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```",
+    re.DOTALL | re.MULTILINE,
+)
+BLOCKS = list(BLOCK.finditer(README))
+PYTHON = [b["code"] for b in BLOCKS if b["language"] == "python" and not b["shown"]]
+SHOWN = [(b["shown"], b["code"]) for b in BLOCKS if b["shown"]]
+COMMANDS = [b["code"].strip() for b in BLOCKS if b["language"] == "sh"]
+OTHERS = {"CONTRIBUTING.md", "CHANGELOG.md", "README.md"}
+
+
+def run(code, folder):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=folder
+    )
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_the_code_runs(code, tmp_path):
+    result = run(code, tmp_path)
+    assert result.returncode == 0, result.stderr
+    for name in re.findall(r'\.save\("([^"]+)"\)', code):
+        assert (tmp_path / name).stat().st_size > 500
+
+
+def test_the_first_example_checks_itself(tmp_path):
+    assert len(PYTHON[0].strip().splitlines()) <= 12
+    broken = PYTHON[0].replace("0.7071", "0.7072")
+    assert broken != PYTHON[0]
+    assert "AssertionError" in run(broken, tmp_path).stderr
+
+
+def test_an_operation_takes_ten_lines():
+    definition = PYTHON[1].partition("gradcheck(")[0]
+    assert len([line for line in definition.splitlines() if line.strip()]) <= 10
+
+
+@pytest.mark.parametrize(("name", "code"), SHOWN)
+def test_shown_operations_are_the_real_ones(name, code):
+    op = ops.lookup(name)
+    parts = [inspect.getsource(part).strip() for part in (op.forward, op.rule)]
+    assert code.strip() == "\n\n".join(parts)
+
+
+def test_one_sentence_everywhere():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert cli.SENTENCE in README.splitlines()[:4]
+    assert setup["metadata"]["description"] == cli.SENTENCE
+    shown = subprocess.run(
+        [sys.executable, "-m", "tinygrad_edu", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert cli.SENTENCE in " ".join(shown.split())
+
+
+def test_the_two_commands():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert len(COMMANDS) == 2
+    for command in COMMANDS:
+        assert "\n" not in command
+        extra = re.match(r'pip install -e "\.\[(\w+)\]" && ', command)
+        assert extra
+        assert extra[1] in setup["options.extras_require"]
+    assert COMMANDS[0].endswith(" && tinygrad-edu start")
+    assert COMMANDS[1].endswith(" && python -m pytest")
+
+
+def links_of(text):
+    """The targets of relative links and pictures, and the files named in the text's tables."""
+    return [
+        target.partition("#")[0]
+        for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"https?://|#", target)
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_links_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert [target for target in links_of(text) if not (ROOT / target).exists()] == []
+
+
+def test_a_link_to_nowhere_is_found():
+    assert links_of("[a](no/such/file.md#part) [b](https://example.org)") == ["no/such/file.md"]
+
+
+def test_the_folder_table_has_every_room():
+    rooms = {p.parent.name for p in (ROOT / "tinygrad_edu").glob("*/__init__.py")}
+    listed = set(re.findall(r"^\| \[`tinygrad_edu/(\w+)`\]", README, re.MULTILINE))
+    assert listed == rooms
