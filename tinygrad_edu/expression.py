@@ -75,7 +75,7 @@ def read_expression(text: str, values: Mapping[str, float]) -> Expression:
     0.8399
     >>> read_expression("tahn(x)", {"x": 2.0})
     Traceback (most recent call last):
-    tinygrad_edu.expression.ExpressionError: no operation is called 'tahn'; did you mean 'tanh'?
+    tinygrad_edu.expression.ExpressionError: no operation is called 'tahn'; ...
 
     Raises
     ------
@@ -96,9 +96,9 @@ def read_expression(text: str, values: Mapping[str, float]) -> Expression:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'tanh'?"`` for the known name most like `name`, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    """``"; did you mean 'tan' or 'tanh'?"`` for the known names most like `name`, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def _parse(text: str) -> ast.expr:
