@@ -771,6 +771,26 @@ fused: dict[str, list[Sample]] = {
         s(x(2, 1), i(0, 0)),
         rough([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]], i(0, 2)),
     ],
+    "linear": [
+        s(x(2, 3), x(4, 3)),
+        s(x(2, 3), x(4, 3), x(4)),
+        s(x(3), x(4, 3), x(4)),
+        s(x(2, 2, 3), x(2, 3), x(2)),
+        s(x(2, 1, 2, 3), x(1, 3)),
+        s(x(1, 1), x(1, 1), x(1)),
+        s(x(0, 3), x(2, 3), x(2)),
+        s(x(2, 0), x(3, 0), x(3)),
+        s(x(2, 3), x(0, 3), x(0)),
+        s(x(5, 2), x(3, 2), x(3)),
+    ],
+    "mse_loss": [
+        *(s(x(*shape), x(*shape)) for shape in SHAPES if 0 not in shape),
+        *(s(x(2, 3), x(2, 3), reduction=r) for r in ("sum", "none")),
+        s(x(0), x(0), reduction="sum"),
+        s(x(2, 0, 3), x(2, 0, 3), reduction="none"),
+        s(x(2), np.array([0.0, 1.0])),
+        s(x(3, low=-100, high=100), x(3)),
+    ],
     "binary_cross_entropy_with_logits": [
         *(
             s(x(*shape, low=-4, high=4), x(*shape, low=0, high=1))

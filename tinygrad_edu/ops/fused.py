@@ -10,6 +10,52 @@ from typing import Any
 
 from tinygrad_edu.ops.registry import op
 
+# Layers and losses -----------------------------------------------------------------------------
+
+
+@op(symbol="linear", latex=r"{x} {weight}^T + {bias}")
+def linear(xp, x, weight, *bias):
+    """x weightᵀ + bias: (..., n), (m, n) -> (..., m).
+
+    bias : nothing, or one of shape (m,).
+    """
+    out = xp.matmul(x, xp.matrix_transpose(weight))
+    for b in bias:
+        out += b
+    return out
+
+
+@linear.vjp
+def linear_vjp(xp, g, out, x, weight, *bias):
+    rows = _as_rows(xp, g)
+    return (
+        lambda: xp.matmul(g, weight),  # (..., m) @ (m, n)
+        lambda: xp.matmul(xp.matrix_transpose(rows), _as_rows(xp, x)),  # (m, rows) @ (rows, n)
+        *(g for _ in bias),
+    )
+
+
+def _as_rows(xp: Any, x: Any) -> Any:
+    """(..., n) -> (rows, n)"""
+    return x if x.ndim == 2 else xp.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+@op(symbol="mse", latex=r"\operatorname{{mse}}\left({x}, {target}\right)")
+def mse_loss(xp, x, target, *, reduction="mean"):
+    """The squared difference of two operands of one shape: its mean, its sum, or each ("none")."""
+    if x.shape != target.shape:
+        raise ValueError("they must be equal; reshape one")
+    difference = x - target
+    return _reduce(xp, difference * difference, reduction)
+
+
+@mse_loss.vjp
+def mse_loss_vjp(xp, g, out, x, target, *, reduction):
+    factor = 2.0 / max(math.prod(x.shape), 1) if reduction == "mean" else 2.0
+    part = (g * factor) * (x - target)
+    return part, lambda: -part
+
+
 # Softmax and cross-entropy ----------------------------------------------------------------------
 
 
