@@ -13,8 +13,8 @@ from tinygrad_edu.ops.registry import op
 # Layers and losses -----------------------------------------------------------------------------
 
 
-@op(symbol="linear", latex=r"{x} {weight}^T + {bias}")
-def linear(xp, x, weight, *bias):
+@op(symbol="affine", latex=r"{x} {weight}^T + {bias}")
+def affine(xp, x, weight, *bias):
     """x weightᵀ + bias: (..., n), (m, n) -> (..., m).
 
     bias : nothing, or one of shape (m,).
@@ -25,8 +25,8 @@ def linear(xp, x, weight, *bias):
     return out
 
 
-@linear.vjp
-def linear_vjp(xp, g, out, x, weight, *bias):
+@affine.vjp
+def affine_vjp(xp, g, out, x, weight, *bias):
     rows = _as_rows(xp, g)
     return (
         lambda: xp.matmul(g, weight),  # (..., m) @ (m, n)
