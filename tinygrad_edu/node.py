@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import os.path
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
@@ -173,7 +173,7 @@ class Node:
         raise NotImplementedError
 
     @classmethod
-    def _namespace(cls, op: Op, args: tuple[Any, ...]) -> Any:
+    def _namespace(cls, op: Op, args: Sequence[Any]) -> Any:
         """The namespace that reads these operands; an error if they live on different devices."""
         raise NotImplementedError
 
@@ -246,19 +246,29 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
     The engine of the operands that are nodes decides how the operation is read; numbers and arrays
     beside them become constants.
     """
-    first = next((x for x in inputs if isinstance(x, Node)), None)
-    if first is None:
+    engine = None
+    for x in inputs:
+        if isinstance(x, Node):
+            engine, beside = x.engine, x
+            break
+    if engine is None:
         op.check_kinds(inputs)
-    assert first is not None
-    engine = first.engine
-    nodes = tuple([x if isinstance(x, engine) else engine._operand(x, op, first) for x in inputs])
-    args = tuple([x._data for x in nodes])
+        raise AssertionError("unreachable: check_kinds raises")
+    nodes: Any = inputs
+    args, needed = [], False
+    for i, x in enumerate(inputs):
+        if not isinstance(x, engine):
+            if nodes is inputs:
+                nodes = list(inputs)
+            nodes[i] = x = engine._operand(x, op, beside)
+        args.append(x._data)
+        needed = needed or x.requires_grad
+    xp = engine.xp or engine._namespace(op, args)
     try:
-        data = op.forward(engine.xp or engine._namespace(op, args), *args, **options)
+        data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
     except (ValueError, TypeError, IndexError) as error:
         op.explain(args, options, error)
-    needed = op.differentiable and any(x.requires_grad for x in nodes)
-    return record(op, engine, data, nodes, args, options, needed)
+    return record(op, engine, data, tuple(nodes), tuple(args), options, needed)
 
 
 def record(
@@ -279,7 +289,7 @@ def record(
     out._grad = out._work = None
     mode = current_mode()
     out._note = _annotation(mode) if mode.annotates else None
-    if needed and mode.recording:
+    if needed and mode.recording and op.differentiable:
         out.requires_grad = True
         out.op = op
         out.inputs = inputs

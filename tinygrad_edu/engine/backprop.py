@@ -149,8 +149,10 @@ def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
         parts = rule(graph, g, node, *node.inputs, **options)
     else:
         xp = node.xp or namespace_of(args[0])
-        if options or len(args) > 2:
+        if options:
             parts = rule(xp, g, node._data, *args, **options)
+        elif len(args) > 2:
+            parts = rule(xp, g, node._data, *args)
         elif len(args) == 2:  # unpacking would cost more than the rule of a scalar
             parts = rule(xp, g, node._data, args[0], args[1])
         else:

@@ -89,7 +89,7 @@ class Tensor(Operators):
         return out
 
     @classmethod
-    def _namespace(cls, op: Op, args: tuple[Array, ...]) -> Any:
+    def _namespace(cls, op: Op, args: Sequence[Array]) -> Any:
         kind = args[0].__class__
         for x in args:
             if x.__class__ is not kind:
