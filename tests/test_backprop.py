@@ -221,6 +221,56 @@ class TestRefusals:
             short(Value(1.0), Value(2.0)).backward()
 
 
+class TestUpdates:
+    @pytest.mark.parametrize("kind", [Value, lambda v: Tensor(v, requires_grad=True)])
+    def test_inside_no_grad_a_leaf_is_changed_itself(self, kind):
+        p = kind(2.0)
+        same = p
+        (p * 3).backward()
+        with no_grad():
+            p -= 0.5 * p.grad
+            p *= 2
+            p /= 4
+            p += 1
+        assert p is same
+        assert float(p.data) == pytest.approx(1.25)
+        assert p.is_leaf
+
+    def test_outside_it_a_value_becomes_a_result_and_a_tensor_refuses(self):
+        total = Value(1.0)
+        first = total
+        total += 2
+        assert total is not first
+        assert total.op is ops.add
+        p = Tensor([1.0], requires_grad=True, name="p")
+        with pytest.raises(RuntimeError, match=r"'p' .* only rebind your variable"):
+            p -= 1
+
+    def test_what_is_no_parameter_is_never_changed(self):
+        x = Tensor([1.0])
+        y = x
+        with no_grad():
+            y += 1
+        assert x.tolist() == [1]
+
+
+def test_a_rule_that_branches_on_a_value_is_refused_in_graph_reading():
+    @op
+    def hinge(xp, x):
+        """max(x, 0)."""
+        return xp.maximum(x, 0.0)
+
+    @hinge.vjp
+    def hinge_vjp(xp, g, out, x):
+        return (g if x > 0 else 0.0 * g,)
+
+    x = Value(2.0)
+    hinge(x).backward()
+    assert x.grad == 1.0
+    with pytest.raises(TypeError, match=r"use xp\.where"):
+        grad(hinge(x), x, create_graph=True)
+
+
 class TestAnomaly:
     def test_the_rule_that_gives_nan_is_named_with_the_line(self):
         x = Value(0.0, name="x")

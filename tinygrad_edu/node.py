@@ -14,7 +14,7 @@ import os.path
 import sys
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from tinygrad_edu.ops.registry import Op
@@ -31,6 +31,7 @@ class Mode:
     recording: bool = True
     lines: bool = False
     anomaly: bool = False
+    in_rule: bool = False  # a rule is being read on nodes
     scope: tuple[str, ...] = ()
 
     annotates: bool = False  # whether new nodes get a Note: lines or a scope
@@ -267,7 +268,7 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
     try:
         data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
     except (ValueError, TypeError, IndexError) as error:
-        op.explain(args, options, error)
+        op.explain(tuple(args), options, error)
     return record(op, engine, data, tuple(nodes), tuple(args), options, needed)
 
 
@@ -324,8 +325,15 @@ def describe(node: Node) -> str:
     return f"{what or 'an unnamed ' + type(node).__name__} of shape {shape}"
 
 
-def refuse_bool(size: int) -> NoReturn:
-    raise ValueError(
-        f"a node of {size} elements is neither true nor false; use .any() or .all() on its data, "
-        "or ops.where for a choice per element"
-    )
+def check_bool(size: int) -> None:
+    """Raise where a node of `size` elements cannot stand for true or false."""
+    if size != 1:
+        raise ValueError(
+            f"a node of {size} elements is neither true nor false; use .any() or .all() on its "
+            "data, or ops.where for a choice per element"
+        )
+    if current_mode().in_rule:
+        raise TypeError(
+            "a rule cannot choose by the value of a node, since the graph it records must hold for "
+            "every value; use xp.where"
+        )

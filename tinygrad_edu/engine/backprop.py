@@ -146,7 +146,8 @@ def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
     """What the rule of the node's operation gives each operand; lazy where it chose to be."""
     rule, args, options = node.op.rule, node.args, node.options
     if create_graph:
-        parts = rule(graph, g, node, *node.inputs, **options)
+        with set_mode(in_rule=True):
+            parts = rule(graph, g, node, *node.inputs, **options)
     else:
         xp = node.xp or namespace_of(args[0])
         if options:

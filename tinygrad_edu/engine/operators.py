@@ -8,7 +8,8 @@ from typing import Any
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine import backprop
-from tinygrad_edu.node import Node
+from tinygrad_edu.node import Node, current_mode
+from tinygrad_edu.ops.registry import Op
 
 
 class Operators(Node):
@@ -16,6 +17,7 @@ class Operators(Node):
 
     __slots__ = ()
     __hash__ = Node.__hash__
+    data: Any
 
     __add__ = ops.add
     __sub__ = ops.subtract
@@ -51,6 +53,26 @@ class Operators(Node):
         return ops.power(other, self)
 
     def __pos__(self) -> Any:
+        return self
+
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]
+        return self._updated(ops.add, other)
+
+    def __isub__(self, other: Any) -> Any:  # type: ignore[misc]
+        return self._updated(ops.subtract, other)
+
+    def __imul__(self, other: Any) -> Any:  # type: ignore[misc]
+        return self._updated(ops.multiply, other)
+
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[misc]
+        return self._updated(ops.divide, other)
+
+    def _updated(self, op: Op, other: Any) -> Any:
+        """``p -= step``: a new node, except that inside no_grad() a leaf itself takes the value."""
+        out = op(self, other)
+        if self.op is not None or not self.requires_grad or current_mode().recording:
+            return out
+        self.data = out._data
         return self
 
     exp = ops.exp

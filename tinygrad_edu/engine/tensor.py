@@ -20,7 +20,7 @@ import numpy
 from tinygrad_edu import ops
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces.arrays import NUMPY, Array, cupy_arrays, namespace_of
-from tinygrad_edu.node import Node, current_mode, describe, refuse_bool
+from tinygrad_edu.node import Node, check_bool, current_mode, describe
 from tinygrad_edu.ops.registry import Op, lookup
 
 
@@ -309,6 +309,14 @@ class Tensor(Operators):
     def __getitem__(self, index: Any) -> Tensor:
         return ops.getitem(self, index=_plain_index(index))
 
+    def _updated(self, op: Op, other: Any) -> Any:
+        if self.requires_grad and self.op is None and current_mode().recording:
+            raise RuntimeError(
+                f"updating {describe(self)} in place would only rebind your variable to a new "
+                "tensor; do it inside no_grad(), or write p.data -= step"
+            )
+        return super()._updated(op, other)
+
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.op is not None or (self.requires_grad and current_mode().recording):
             raise RuntimeError(
@@ -333,8 +341,7 @@ class Tensor(Operators):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
-        if self._data.size != 1:
-            refuse_bool(self._data.size)
+        check_bool(self._data.size)
         return bool(self._data.item())
 
     def __float__(self) -> float:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces import floats
-from tinygrad_edu.node import Node
+from tinygrad_edu.node import Node, check_bool
 from tinygrad_edu.ops.registry import Op
 
 
@@ -92,6 +92,7 @@ class Value(Operators):
         return self._data
 
     def __bool__(self) -> bool:
+        check_bool(1)
         return bool(self._data)
 
     def __float__(self) -> float:
