@@ -51,14 +51,14 @@ def public_objects():
                 (f"{name}.{attribute}", value)
                 for attribute, value in vars(thing).items()
                 if not attribute.startswith("_")
-                and (callable(value) or inspect.isdatadescriptor(value))
+                and (inspect.isroutine(value) or isinstance(value, property))
             )
         yield name, thing
     yield from ((op.name, op) for op in ops.registered() if op.family != "__main__")
 
 
 @pytest.mark.parametrize(
-    ("name", "thing"), public_objects(), ids=lambda x: x if isinstance(x, str) else ""
+    ("name", "thing"), [*public_objects()], ids=lambda x: x if isinstance(x, str) else ""
 )
 def test_public_names_say_what_they_return(name, thing):
     lines = (inspect.getdoc(thing) or "").splitlines()

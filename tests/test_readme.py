@@ -2,6 +2,7 @@
 
 import configparser
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -26,7 +27,11 @@ OTHERS = {"CONTRIBUTING.md", "CHANGELOG.md", "README.md"}
 
 def run(code, folder):
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=folder
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 

@@ -67,7 +67,7 @@ def _draw(given: argparse.Namespace) -> int:
     root = read_expression(given.expression, _values(given.values)).root
     root.backward()
     output = Path(given.output).expanduser() if given.output else None
-    form = given.format or _format_of(output)
+    form = _format(given.format, output)
     drawing = draw(root)
     if output is not None:
         _save(drawing, output, form)
@@ -155,15 +155,19 @@ def _values(words: list[str]) -> dict[str, float]:
     return values
 
 
-def _format_of(output: Path | None) -> str:
+def _format(asked: str | None, output: Path | None) -> str:
+    """The format asked for, or else the one that the file's ending names."""
     if output is None:
-        return "text"
-    if output.suffix not in _FORMATS:
+        return asked or "text"
+    named = _FORMATS.get(output.suffix.lower())
+    if asked is None and named is None:
         raise RequestError(
-            f"cannot tell the format from {output.name!r}; end it in one of "
-            f"{', '.join(_FORMATS)}, or add --format"
+            f"cannot tell the format from {output.name!r}; end it in one of {', '.join(_FORMATS)}"
         )
-    return _FORMATS[output.suffix]
+    if asked not in (None, named) and (named or asked in ("png", "pdf")):
+        endings = " or ".join(ending for ending, form in _FORMATS.items() if form == asked)
+        raise RequestError(f"{output.name} does not end in {endings}, as a {asked} does")
+    return asked or named or "text"
 
 
 def _as_text(drawing: Drawing, form: str) -> str:
@@ -181,7 +185,7 @@ def _save(drawing: Drawing, output: Path, form: str) -> None:
             output.write_text(_as_text(drawing, form).rstrip("\n") + "\n", encoding="utf-8")
     except OSError as error:
         raise RequestError(f"cannot write {output}: {error.strerror or error}") from None
-    except (ValueError, RuntimeError) as error:  # another ending, or no Graphviz
+    except RuntimeError as error:  # no Graphviz to make it with
         raise RequestError(str(error)) from None
 
 
@@ -227,7 +231,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with its complaints in one line and a suggestion for a misspelt command."""
 
     def error(self, message: str) -> NoReturn:
-        wrong = re.match(r"argument \w+: invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        wrong = re.match(r"argument \S+: invalid choice: '([^']*)' \(choose from (.*)\)", message)
         if wrong:
             known = re.findall(r"\w+", wrong[2])
             hint = nearest(wrong[1], known) or f"; there are {', '.join(known)}"
