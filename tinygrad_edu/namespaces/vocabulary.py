@@ -61,7 +61,7 @@ ARRAY: dict[str, str] = {
     "tril": "tril(x, k=0): zero above the k-th diagonal of the last two axes",
     "triu": "triu(x, k=0): zero below the k-th diagonal of the last two axes",
     "getitem": "getitem(x, index=): x[index]",
-    "put_add": "put_add(x, index=, shape=): zeros of `shape` with x added at `index`, repeats included",
+    "put_add": "put_add(x, index=, shape=): zeros of `shape`, x added at `index`, repeats included",
     "one_hot": "one_hot(x, num_classes=, dtype=): a new last axis, 1 at the position x names",
     "matmul": "matmul(x, y): matrix product over the last two axes, the others broadcast",
     "einsum": "einsum(*xs, subscripts=): sums of products named by subscripts",

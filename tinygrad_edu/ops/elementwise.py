@@ -16,13 +16,14 @@ _LN2 = math.log(2.0)
 _LN10 = math.log(10.0)
 _ROOT_HALF = math.sqrt(0.5)
 _ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+_2_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 _SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017, arXiv:1706.02515, section 2
 _SELU_SCALE = 1.0507009873554805
 
 
-def _live(xp: Any, g: Any, x: Any) -> Any:
-    """x, with 1 in the places where no gradient arrives."""
-    return xp.where(g == 0, 1.0, x)
+def _live(g: Any, x: Any) -> Any:
+    """x, with 1 in place of a 0 at which no gradient arrives."""
+    return x + (x == 0) * (g == 0)
 
 
 # Arithmetic ----------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def divide(xp, x, y):
 
 @divide.vjp
 def divide_vjp(xp, g, out, x, y):
-    y = _live(xp, g, y)
+    y = _live(g, y)
     return xp.divide(g, y), lambda: -xp.divide(xp.divide(g * x, y), y)
 
 
@@ -95,11 +96,15 @@ def power(xp, x, y):
 
 @power.vjp
 def power_vjp(xp, g, out, x, y):
+    def base():
+        slope = g * y
+        return slope * xp.power(_live(slope, x), y - 1.0)
+
     def exponent():
         zero = x == 0
-        return xp.where(zero, 0.0, g * out * xp.log(xp.where(zero, 1.0, x)))
+        return xp.where(zero, 0.0, g * out * xp.log(x + zero))
 
-    return g * y * xp.power(_live(xp, g, x), xp.where(y == 0, 1.0, y) - 1.0), exponent
+    return base, exponent
 
 
 @op(symbol="1/x", latex=r"\frac{{1}}{{{x}}}")
@@ -110,8 +115,8 @@ def reciprocal(xp, x):
 
 @reciprocal.vjp
 def reciprocal_vjp(xp, g, out, x):
-    out = _live(xp, g, out)
-    return (-g * out * out,)
+    x = _live(g, x)
+    return (-xp.divide(xp.divide(g, x), x),)
 
 
 @op(symbol="x^2", latex="{{{x}}}^2")
@@ -133,7 +138,7 @@ def sqrt(xp, x):
 
 @sqrt.vjp
 def sqrt_vjp(xp, g, out, x):
-    return (xp.divide(0.5 * g, _live(xp, g, out)),)
+    return (xp.divide(0.5 * g, _live(g, out)),)
 
 
 @op(latex=r"\frac{{1}}{{\sqrt{{{x}}}}}")
@@ -144,8 +149,8 @@ def rsqrt(xp, x):
 
 @rsqrt.vjp
 def rsqrt_vjp(xp, g, out, x):
-    out = _live(xp, g, out)
-    return (-0.5 * g * out * out * out,)
+    x = _live(g, x)
+    return (xp.divide(-0.5 * g, x * xp.sqrt(x)),)
 
 
 @op(symbol="|x|", latex=r"\left|{x}\right|")
@@ -236,7 +241,7 @@ def log(xp, x):
 
 @log.vjp
 def log_vjp(xp, g, out, x):
-    return (xp.divide(g, _live(xp, g, x)),)
+    return (xp.divide(g, _live(g, x)),)
 
 
 @op(latex=r"\log_2\left({x}\right)")
@@ -247,7 +252,7 @@ def log2(xp, x):
 
 @log2.vjp
 def log2_vjp(xp, g, out, x):
-    return (xp.divide(g, _LN2 * _live(xp, g, x)),)
+    return (xp.divide(g, _LN2 * _live(g, x)),)
 
 
 @op(latex=r"\log_{{10}}\left({x}\right)")
@@ -258,7 +263,7 @@ def log10(xp, x):
 
 @log10.vjp
 def log10_vjp(xp, g, out, x):
-    return (xp.divide(g, _LN10 * _live(xp, g, x)),)
+    return (xp.divide(g, _LN10 * _live(g, x)),)
 
 
 @op(latex=r"\ln\left(1 + {x}\right)")
@@ -269,7 +274,7 @@ def log1p(xp, x):
 
 @log1p.vjp
 def log1p_vjp(xp, g, out, x):
-    return (xp.divide(g, _live(xp, g, 1.0 + x)),)
+    return (xp.divide(g, _live(g, 1.0 + x)),)
 
 
 @op(latex=r"\ln\left(e^{{{x}}} + e^{{{y}}}\right)")
@@ -280,13 +285,13 @@ def logaddexp(xp, x, y):
 
 @logaddexp.vjp
 def logaddexp_vjp(xp, g, out, x, y):
-    share = _sigmoid(xp, _difference(xp, x, y))
-    return g * share, g * (1.0 - share)
+    difference = _difference(xp, x, y)
+    return g * sigmoid.read(xp, difference), g * sigmoid.read(xp, -difference)
 
 
 def _difference(xp, x, y):
-    """x - y, and 0 where they are equal, infinities included."""
-    same = x == y
+    """x - y, and 0 rather than nan where they are the same infinity."""
+    same = (x == y) * (xp.abs(x) == math.inf)
     return xp.where(same, 0.0, x) - xp.where(same, 0.0, y)
 
 
@@ -334,7 +339,7 @@ def arcsin(xp, x):
 
 @arcsin.vjp
 def arcsin_vjp(xp, g, out, x):
-    return (xp.divide(g, xp.sqrt(_live(xp, g, 1.0 - x * x))),)
+    return (xp.divide(g, xp.sqrt(_live(g, 1.0 - x * x))),)
 
 
 @op(latex=r"\arccos\left({x}\right)")
@@ -345,7 +350,7 @@ def arccos(xp, x):
 
 @arccos.vjp
 def arccos_vjp(xp, g, out, x):
-    return (-xp.divide(g, xp.sqrt(_live(xp, g, 1.0 - x * x))),)
+    return (-xp.divide(g, xp.sqrt(_live(g, 1.0 - x * x))),)
 
 
 @op(latex=r"\arctan\left({x}\right)")
@@ -413,7 +418,7 @@ def erf(xp, x):
 
 @erf.vjp
 def erf_vjp(xp, g, out, x):
-    return (2.0 / math.sqrt(math.pi) * g * xp.exp(-x * x),)
+    return (_2_OVER_ROOT_PI * g * xp.exp(-x * x),)
 
 
 # Choices ---------------------------------------------------------------------------------------
@@ -447,8 +452,8 @@ def minimum_vjp(xp, g, out, x, y):
 def clip(xp, x, *, min=None, max=None):
     """x limited to [min, max]; either may be None.  The derivative is 1 inside and at the ends."""
     if min is not None:
-        x = xp.where(x < min, min, x)
-    return x if max is None else xp.where(x > max, max, x)
+        x = xp.maximum(x, min)
+    return x if max is None else xp.minimum(x, max)
 
 
 @clip.vjp
@@ -576,18 +581,13 @@ def celu(xp, x, *, alpha=1.0):
 
 @op(latex=r"\sigma\left({x}\right)")
 def sigmoid(xp, x):
-    """1 / (1 + exp(-x)), without overflow."""
-    return _sigmoid(xp, x)
+    """1 / (1 + exp(-x)), with top and bottom times exp(min(x, 0)) so that neither overflows."""
+    return xp.divide(xp.exp(xp.minimum(x, 0.0)), 1.0 + xp.exp(-xp.abs(x)))
 
 
 @sigmoid.vjp
 def sigmoid_vjp(xp, g, out, x):
     return (g * out * (1.0 - out),)
-
-
-def _sigmoid(xp, x):
-    small = xp.exp(-xp.abs(x))
-    return xp.divide(xp.where(x >= 0, 1.0, small), 1.0 + small)
 
 
 @op(latex=r"\operatorname{{softplus}}\left({x}\right)")
@@ -599,7 +599,7 @@ def softplus(xp, x, *, beta=1.0):
 
 @softplus.vjp
 def softplus_vjp(xp, g, out, x, *, beta):
-    return (g * _sigmoid(xp, beta * x),)
+    return (g * sigmoid.read(xp, beta * x),)
 
 
 @op(latex=r"\ln\sigma\left({x}\right)")
@@ -610,31 +610,31 @@ def logsigmoid(xp, x):
 
 @logsigmoid.vjp
 def logsigmoid_vjp(xp, g, out, x):
-    return (g * _sigmoid(xp, -x),)
+    return (g * sigmoid.read(xp, -x),)
 
 
 @op(latex=r"\operatorname{{silu}}\left({x}\right)")
 def silu(xp, x):
     """x * sigmoid(x), also called swish.  Source: Elfwing et al. 2017, arXiv:1702.03118."""
-    return x * _sigmoid(xp, x)
+    return x * sigmoid.read(xp, x)
 
 
 @silu.vjp
 def silu_vjp(xp, g, out, x):
-    s = _sigmoid(xp, x)
+    s = sigmoid.read(xp, x)
     return (g * (s + x * s * (1.0 - s)),)
 
 
 @op(latex=r"\operatorname{{mish}}\left({x}\right)")
 def mish(xp, x):
     """x * tanh(softplus(x)).  Source: Misra 2019, arXiv:1908.08681."""
-    return x * xp.tanh(xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))))
+    return x * xp.tanh(softplus.read(xp, x))
 
 
 @mish.vjp
 def mish_vjp(xp, g, out, x):
-    t = xp.tanh(xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))))
-    return (g * (t + x * (1.0 - t * t) * _sigmoid(xp, x)),)
+    t = xp.tanh(softplus.read(xp, x))
+    return (g * (t + x * (1.0 - t * t) * sigmoid.read(xp, x)),)
 
 
 @op(latex=r"\operatorname{{gelu}}\left({x}\right)")
@@ -644,6 +644,8 @@ def gelu(xp, x, *, approximate="none"):
     ``approximate="tanh"`` replaces the normal distribution function by a tanh.
     Source: Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2.
     """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate is {approximate!r}, not 'none' or 'tanh'")
     if approximate == "tanh":
         return 0.5 * x * (1.0 + xp.tanh(_ROOT_2_OVER_PI * (x + 0.044715 * x * x * x)))
     return 0.5 * x * (1.0 + xp.erf(_ROOT_HALF * x))
@@ -675,13 +677,13 @@ def relu6(xp, x):
 @op(latex=r"\operatorname{{hardsigmoid}}\left({x}\right)")
 def hardsigmoid(xp, x):
     """A sigmoid of three straight pieces: x / 6 + 1 / 2 limited to [0, 1]."""
-    return relu6.forward(xp, x + 3.0) * (1.0 / 6.0)
+    return relu6.read(xp, x + 3.0) * (1.0 / 6.0)
 
 
 @op(latex=r"\operatorname{{hardswish}}\left({x}\right)")
 def hardswish(xp, x):
     """x * hardsigmoid(x).  Source: Howard et al. 2019, arXiv:1905.02244, section 5.2."""
-    return x * hardsigmoid.forward(xp, x)
+    return x * hardsigmoid.read(xp, x)
 
 
 @op(latex=r"\operatorname{{softsign}}\left({x}\right)")

@@ -8,6 +8,9 @@ left out rather than passed as None.
 import math
 from typing import Any
 
+import numpy
+
+from tinygrad_edu.ops.elementwise import sigmoid, softplus
 from tinygrad_edu.ops.registry import op
 
 # Layers and losses -----------------------------------------------------------------------------
@@ -27,12 +30,10 @@ def affine(xp, x, weight, *bias):
 
 @affine.vjp
 def affine_vjp(xp, g, out, x, weight, *bias):
-    rows = _as_rows(xp, g)
-    return (
-        lambda: xp.matmul(g, weight),  # (..., m) @ (m, n)
-        lambda: xp.matmul(xp.matrix_transpose(rows), _as_rows(xp, x)),  # (m, rows) @ (rows, n)
-        *(g for _ in bias),
-    )
+    def turned():  # (m, rows) @ (rows, n)
+        return xp.matmul(xp.matrix_transpose(_as_rows(xp, g)), _as_rows(xp, x))
+
+    return (lambda: xp.matmul(g, weight), turned) + (g,) * len(bias)
 
 
 def _as_rows(xp: Any, x: Any) -> Any:
@@ -46,14 +47,24 @@ def mse_loss(xp, x, target, *, reduction="mean"):
     if x.shape != target.shape:
         raise ValueError("they must be equal; reshape one")
     difference = x - target
-    return _reduce(xp, difference * difference, reduction)
+    return _reduced(xp, difference * difference, float(x.size), reduction)
 
 
 @mse_loss.vjp
 def mse_loss_vjp(xp, g, out, x, target, *, reduction):
-    factor = 2.0 / max(math.prod(x.shape), 1) if reduction == "mean" else 2.0
+    factor = 2.0 / max(x.size, 1) if reduction == "mean" else 2.0
     part = (g * factor) * (x - target)
     return part, lambda: -part
+
+
+def _reduced(xp: Any, losses: Any, count: Any, reduction: str) -> Any:
+    """The losses themselves, their sum, or their sum over `count`."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is {reduction!r}, not 'mean', 'sum' or 'none'")
+    if reduction == "none":
+        return losses
+    total = xp.sum(losses)
+    return total if reduction == "sum" else xp.divide(total, count)
 
 
 # Softmax and cross-entropy ----------------------------------------------------------------------
@@ -100,11 +111,8 @@ def cross_entropy(
     """
     wanted, total = _wanted(xp, x, target, weight, ignore_index, label_smoothing)
     axis = _class_axis(x)
-    losses = -xp.sum(wanted * log_softmax.forward(xp, x, axis=axis), axis=axis)
-    if reduction == "none":
-        return losses
-    loss = xp.sum(losses)
-    return xp.divide(loss, total) if reduction == "mean" else loss
+    logs = xp.where(wanted == 0, 0.0, log_softmax.read(xp, x, axis=axis))  # not 0 * -inf
+    return _reduced(xp, -xp.sum(wanted * logs, axis=axis), total, reduction)
 
 
 @cross_entropy.vjp
@@ -119,11 +127,11 @@ def cross_entropy_vjp(xp, g, out, x, target, *, weight, ignore_index, label_smoo
     share = xp.sum(wanted, axis=axis, keepdims=True)
 
     def logits():
-        return g * (softmax.forward(xp, x, axis=axis) * share - wanted)
+        return g * (softmax.read(xp, x, axis=axis) * share - wanted)
 
     def probabilities():
-        scale = (1.0 - label_smoothing) * _class_weights(xp, x, weight)
-        return -g * log_softmax.forward(xp, x, axis=axis) * scale
+        scale = (1.0 - label_smoothing) * _class_weights(x, weight)
+        return -g * log_softmax.read(xp, x, axis=axis) * scale
 
     return logits, None if _is_index(target) else probabilities
 
@@ -136,20 +144,38 @@ def _is_index(target: Any) -> bool:
     return target.dtype.kind in "iu"
 
 
-def _class_weights(xp: Any, x: Any, weight: Any) -> Any:
+def _factor(x: Any, option: Any) -> Any:
+    """An option to multiply with, 1 if None; an array in x's dtype, not to widen the result."""
+    if option is None:
+        return 1.0
+    if isinstance(option, list):
+        option = numpy.asarray(option)
+    return option.astype(x.dtype) if hasattr(option, "astype") else option
+
+
+def _class_weights(x: Any, weight: Any) -> Any:
     """The class weights, ready to multiply something of x's shape; 1 if there are none."""
     if weight is None:
         return 1.0
-    return xp.reshape(weight, shape=(-1,) + (1,) * (x.ndim - 1 - _class_axis(x)))
+    weight, classes = _factor(x, weight), x.shape[_class_axis(x)]
+    if weight.shape != (classes,):
+        raise ValueError(f"weight has shape {weight.shape} for {classes} classes")
+    return weight.reshape((-1,) + (1,) * (x.ndim - 1 - _class_axis(x)))
 
 
 def _wanted(xp, x, target, weight, ignore_index, label_smoothing):
     """How much of each class is wanted, of x's shape, and what "mean" divides by."""
     axis, classes = _class_axis(x), x.shape[_class_axis(x)]
-    weights = _class_weights(xp, x, weight)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :]) if _is_index(target) else x.shape
+    if target.shape != shape:
+        raise ValueError(
+            f"the target has shape {target.shape}, not {shape}: class indices are whole numbers in "
+            "the logits' shape without the class axis, probabilities have the logits' shape"
+        )
+    weights = _class_weights(x, weight)
     if not _is_index(target):
         wanted = target * (1.0 - label_smoothing) + label_smoothing / classes
-        return wanted * weights, float(math.prod(x.shape) // max(classes, 1))
+        return wanted * weights, float(x.size // max(classes, 1))
     kept = target != ignore_index
     hot = xp.one_hot(xp.where(kept, target, 0), num_classes=classes, dtype=x.dtype)
     hot = hot * xp.reshape(kept, shape=(*target.shape, 1))
@@ -170,41 +196,34 @@ def binary_cross_entropy_with_logits(
 
     `weight` multiplies each loss, `pos_weight` the part of each target that is 1.
     """
-    positive = 1.0 if pos_weight is None else pos_weight
+    if target.shape != x.shape:
+        raise ValueError("they must be equal; reshape one")
     # -log sigmoid(x) and -log(1 - sigmoid(x)), without overflow
     rest = xp.log1p(xp.exp(-xp.abs(x)))
-    losses = target * positive * (xp.maximum(-x, 0.0) + rest)
+    positive = target if pos_weight is None else target * _factor(x, pos_weight)
+    losses = positive * (xp.maximum(-x, 0.0) + rest)
     losses = losses + (1.0 - target) * (xp.maximum(x, 0.0) + rest)
-    return _reduce(xp, losses if weight is None else losses * weight, reduction)
+    losses = losses if weight is None else losses * _factor(x, weight)
+    if losses.shape != x.shape:
+        raise ValueError(f"weight and pos_weight must broadcast to {x.shape}, not {losses.shape}")
+    return _reduced(xp, losses, float(x.size), reduction)
 
 
 @binary_cross_entropy_with_logits.vjp
 def binary_cross_entropy_with_logits_vjp(xp, g, out, x, target, *, weight, pos_weight, reduction):
-    positive = 1.0 if pos_weight is None else pos_weight
+    positive = _factor(x, pos_weight)
+    g = g * _factor(x, weight)
     if reduction == "mean":
-        g = g * (1.0 / max(math.prod(x.shape), 1))
-    if weight is not None:
-        g = g * weight
-    small = xp.exp(-xp.abs(x))
-    probability = xp.divide(xp.where(x >= 0, 1.0, small), 1.0 + small)
+        g = g * (1.0 / max(x.size, 1))
 
     def logits():
+        probability = sigmoid.read(xp, x)
         return g * (probability * (1.0 + (positive - 1.0) * target) - target * positive)
 
     def targets():
-        rest = xp.log1p(small)
-        return g * (positive * (xp.maximum(-x, 0.0) + rest) - (xp.maximum(x, 0.0) + rest))
+        return g * (positive * softplus.read(xp, -x) - softplus.read(xp, x))
 
     return logits, targets
-
-
-def _reduce(xp: Any, losses: Any, reduction: str) -> Any:
-    if reduction == "none":
-        return losses
-    total = xp.sum(losses)
-    if reduction == "sum":
-        return total
-    return xp.divide(total, float(math.prod(losses.shape)))
 
 
 # Normalisation ------------------------------------------------------------------------------------
@@ -311,6 +330,8 @@ def _standardise_vjp(xp, g, normal, inverse, axes, affine, wide):
 
 
 def _scale_and_shift(normal: Any, affine: Any) -> Any:
+    if len(affine) > 2:
+        raise TypeError("a weight and a bias are all that may follow x")
     if affine:
         normal = normal * affine[0]
     return normal + affine[1] if len(affine) > 1 else normal
@@ -360,7 +381,7 @@ def _attention(xp, q, k, mask, causal, scale):
         scores = xp.where(m, scores, -math.inf) if m.dtype.kind == "b" else scores + m
     if causal:
         scores = xp.where(xp.tril(xp.ones_like(scores)) == 1, scores, -math.inf)
-    return softmax.forward(xp, scores, axis=-1)
+    return softmax.read(xp, scores, axis=-1)
 
 
 def _scale(q: Any, scale: float | None) -> float:

@@ -78,9 +78,11 @@ def einsum_vjp(xp, g, out, *xs, subscripts):
         kept = "".join(c for c in parts[i] if c in known)
         formula = ",".join([result, *others]) + "->" + kept
         part = xp.einsum(g, *operands, subscripts=formula)
-        if missing:
-            sizes = [n if c in kept else 1 for c, n in zip(parts[i], xs[i].shape, strict=True)]
-            part = xp.broadcast_to(xp.reshape(part, shape=tuple(sizes)), shape=xs[i].shape)
+        if part.shape != xs[i].shape:
+            found = iter(part.shape)
+            sizes = [1 if c in missing else next(found) for c in parts[i]]
+            wide = tuple(n if m == 1 else m for m, n in zip(sizes, xs[i].shape, strict=True))
+            part = xp.broadcast_to(xp.reshape(part, shape=tuple(sizes)), shape=wide)
         return part
 
     return tuple(lambda i=i: gradient(i) for i in range(len(xs)))
@@ -125,16 +127,19 @@ def outer(xp, x, y):
 def tensordot(xp, x, y, *, axes=2):
     """Sum of products over the last `axes` axes of x and the first of y, or over two axis lists."""
     if isinstance(axes, int):
-        of_x, of_y = list(range(x.ndim - axes, x.ndim)), list(range(axes))
-    else:
-        of_x, of_y = (
-            [a % t.ndim for a in ([side] if isinstance(side, int) else side)]
-            for t, side in zip((x, y), axes, strict=True)
-        )
+        axes = range(-axes, 0), range(axes)
+    of_x, of_y = (
+        [range(t.ndim)[a] for a in ([side] if isinstance(side, int) else side)]
+        for t, side in zip((x, y), axes, strict=True)
+    )
+    summed = [x.shape[i] for i in of_x]
+    if summed != [y.shape[i] for i in of_y]:
+        raise ValueError(f"axes {of_x} of the first and {of_y} of the second differ in size")
     keep_x = [i for i in range(x.ndim) if i not in of_x]
     keep_y = [i for i in range(y.ndim) if i not in of_y]
-    size = math.prod(x.shape[i] for i in of_x)
-    rows = xp.reshape(xp.transpose(x, axes=(*keep_x, *of_x)), shape=(-1, size))
-    columns = xp.reshape(xp.transpose(y, axes=(*of_y, *keep_y)), shape=(size, -1))
-    shape = tuple(x.shape[i] for i in keep_x) + tuple(y.shape[i] for i in keep_y)
-    return xp.reshape(xp.matmul(rows, columns), shape=shape)
+    left, right = [x.shape[i] for i in keep_x], [y.shape[i] for i in keep_y]
+    rows = xp.transpose(x, axes=(*keep_x, *of_x))
+    rows = xp.reshape(rows, shape=(math.prod(left), math.prod(summed)))
+    columns = xp.transpose(y, axes=(*of_y, *keep_y))
+    columns = xp.reshape(columns, shape=(math.prod(summed), math.prod(right)))
+    return xp.reshape(xp.matmul(rows, columns), shape=(*left, *right))

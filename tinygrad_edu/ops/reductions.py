@@ -1,6 +1,7 @@
 """Operations that fold axes away: axis is None (all), an integer or a tuple, negative allowed."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_edu.ops.registry import op
@@ -10,8 +11,13 @@ def restore_axes(xp: Any, g: Any, x: Any, axis: Any) -> Any:
     """g, a reduced array, with the reduced axes back as size 1, so that it broadcasts against x."""
     if axis is None:  # a single number broadcasts as it is
         return g
-    axes = [a % x.ndim for a in _tuple(axis)]
+    axes = _axes(x, axis)
     return xp.reshape(g, shape=tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+
+
+def _axes(x: Any, axis: Any) -> Sequence[int]:
+    """The axes that are meant, counted from 0."""
+    return range(x.ndim) if axis is None else [a % x.ndim for a in _tuple(axis)]
 
 
 def _tuple(axis: Any) -> tuple[int, ...]:
@@ -53,21 +59,35 @@ max_ = max  # the built-in, before this module's own `max` takes the name
 def prod(xp, x, *, axis=None, keepdims=False):
     """Product over axes; 1 over no elements.
 
-    The gradient of an element is the product of the others, computed as such: right where an
-    element is 0, where dividing the product by it would give 0 / 0.
+    The gradient of an element is the product of the others, computed as such: right, to any order,
+    where elements are 0, where dividing the product by them would give 0 / 0.
     """
     return xp.prod(x, axis=axis, keepdims=keepdims)
 
 
 @prod.vjp
 def prod_vjp(xp, g, out, x, *, axis, keepdims):
-    zero = x == 0
-    others_zero = xp.sum(xp.where(zero, xp.ones_like(x), 0.0), axis=axis, keepdims=True)
-    filled = xp.where(zero, 1.0, x)
-    product = xp.prod(filled, axis=axis, keepdims=True)  # of the elements that are not 0
-    alone = xp.where(zero, others_zero == 1, others_zero == 0)  # no other element is 0
-    others = xp.where(alone, xp.divide(product, filled), 0.0)
-    return (restore_axes(xp, g, x, axis) * others,)
+    whole, others = x, xp.ones_like(x)
+    for a in _axes(x, axis):
+        after = xp.flip(_product_before(xp, xp.flip(x, axis=a), a), axis=a)
+        others = others * _product_before(xp, x, a) * after
+        x = xp.prod(x, axis=a, keepdims=True)
+    return (restore_axes(xp, g, whole, axis) * others,)
+
+
+def _product_before(xp, x, axis):
+    """For each element the product of those before it: in each round it reaches twice as far."""
+
+    def part(x, start, stop):
+        return xp.getitem(x, index=(*(slice(None),) * axis, slice(start, stop)))
+
+    n, reach = x.shape[axis], 1
+    out = xp.concat(xp.ones_like(part(x, 0, 1)), part(x, 0, -1), axis=axis)
+    while reach < n:
+        further = part(out, reach, n) * part(out, 0, n - reach)
+        out = xp.concat(part(out, 0, reach), further, axis=axis)
+        reach *= 2
+    return out
 
 
 @op(latex=r"\max {x}")
@@ -94,37 +114,37 @@ def min_vjp(xp, g, out, x, *, axis, keepdims):
 
 def _share_among(xp, chosen, g, x, axis):
     ones = xp.where(chosen, xp.ones_like(x), 0.0)
-    share = xp.divide(ones, xp.sum(ones, axis=axis, keepdims=True))
-    return restore_axes(xp, g, x, axis) * share
+    share = xp.divide(restore_axes(xp, g, x, axis), xp.sum(ones, axis=axis, keepdims=True))
+    return share * ones
 
 
 @op(latex=r"\operatorname{{var}}\left({x}\right)")
 def var(xp, x, *, axis=None, correction=0, keepdims=False):
     """Variance over axes: the mean square distance to the mean, divided by n - correction."""
-    centred = x - mean.forward(xp, x, axis=axis, keepdims=True)
+    centred = x - mean.read(xp, x, axis=axis, keepdims=True)
     squares = xp.sum(centred * centred, axis=axis, keepdims=keepdims)
     return xp.divide(squares, float(max_(_count(x, axis) - correction, 0)))
 
 
 @var.vjp
 def var_vjp(xp, g, out, x, *, axis, correction, keepdims):
-    centred = x - mean.forward(xp, x, axis=axis, keepdims=True)
-    scale = 2.0 / max_(_count(x, axis) - correction, 1)
-    return (restore_axes(xp, g, x, axis) * (scale * centred),)
+    centred = x - mean.read(xp, x, axis=axis, keepdims=True)
+    count = float(max_(_count(x, axis) - correction, 0))
+    return (xp.divide(2.0 * restore_axes(xp, g, x, axis), count) * centred,)
 
 
 @op(latex=r"\operatorname{{std}}\left({x}\right)")
 def std(xp, x, *, axis=None, correction=0, keepdims=False):
     """Standard deviation over axes: the square root of `var`."""
-    return xp.sqrt(var.forward(xp, x, axis=axis, correction=correction, keepdims=keepdims))
+    return xp.sqrt(var.read(xp, x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 @std.vjp
 def std_vjp(xp, g, out, x, *, axis, correction, keepdims):
-    centred = x - mean.forward(xp, x, axis=axis, keepdims=True)
-    scale = 1.0 / max_(_count(x, axis) - correction, 1)
+    centred = x - mean.read(xp, x, axis=axis, keepdims=True)
+    count = float(max_(_count(x, axis) - correction, 0))
     safe = xp.where(out == 0, 1.0, out)  # all elements equal: the gradient is 0
-    return (restore_axes(xp, xp.divide(g, safe), x, axis) * (scale * centred),)
+    return (restore_axes(xp, xp.divide(g, safe * count), x, axis) * centred,)
 
 
 @op(latex=r"\operatorname{{logsumexp}}\left({x}\right)")
@@ -144,7 +164,7 @@ def logsumexp_vjp(xp, g, out, x, *, axis, keepdims):
 
 
 def _dropped(x, axis):
-    axes = range(x.ndim) if axis is None else [a % x.ndim for a in _tuple(axis)]
+    axes = _axes(x, axis)
     return tuple(n for i, n in enumerate(x.shape) if i not in axes)
 
 
@@ -154,6 +174,8 @@ def norm(xp, x, *, ord=2, axis=None, keepdims=False):
 
     The gradient where the norm is 0 is 0.
     """
+    if isinstance(ord, str) or not ord > 0:
+        raise ValueError(f"ord is {ord!r}, not a positive number or inf")
     size = xp.abs(x)
     if ord == math.inf:
         return xp.max(size, axis=axis, keepdims=keepdims)

@@ -102,7 +102,29 @@ class Op:
             known = ", ".join([*self.required, *self.defaults]) or "no options"
             wrong = f"has no option {sorted(unknown)[0]!r}" if unknown else f"needs {missing[0]}="
             raise TypeError(f"{self.name} {wrong}; it takes {known}")
-        return {**self.defaults, **given}
+        return {**self.defaults, **{name: self._metadata(name, given[name]) for name in given}}
+
+    def _metadata(self, name: str, option: Any) -> Any:
+        """An option as plain data: a node in it (an index, a class weight) stands for its data."""
+        if isinstance(option, Node):
+            if option.requires_grad and _node.current_mode().recording:
+                raise TypeError(
+                    f"{self.name} gives no gradient to its option {name}; pass {name}.data"
+                )
+            return option._data
+        if option.__class__ is tuple:
+            return tuple([self._metadata(name, part) for part in option])
+        return option
+
+    def read(self, xp: Any, *inputs: Any, **options: Any) -> Any:
+        """The operation under namespace `xp`, for forwards and rules that build on it.
+
+        In graph reading this records the operation itself, so its own rule is what is
+        differentiated again: right also where its forward has a kink that cancels, as in sigmoid.
+        """
+        if xp is graph:
+            return self.call(*inputs, **options)
+        return self.forward(xp, *inputs, **options)
 
     def check_count(self, count: int) -> None:
         """Raise if `count` operands are too few or too many: an option given by place, perhaps."""
@@ -214,8 +236,8 @@ def _any_operands(op: Op) -> Callable[..., Any]:
 
 
 def _run(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """`node.apply`, except that a composite is recorded as the operations it is made of."""
-    if op.composite and _node.current_mode().recording:
+    """`node.apply`, except that a composite is run as the operations it is made of."""
+    if op.composite:
         return _expand(op, inputs, options)
     return _node.apply(op, inputs, options)
 

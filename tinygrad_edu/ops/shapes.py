@@ -13,13 +13,13 @@ from tinygrad_edu.ops.registry import op
 
 @op(latex=r"\operatorname{{astype}}\left({x}\right)")
 def astype(xp, x, *, dtype):
-    """x in another dtype; the gradient comes back in x's own."""
+    """x in another dtype; the gradient comes back in x's own.  None through whole numbers."""
     return xp.astype(x, dtype=dtype)
 
 
 @astype.vjp
 def astype_vjp(xp, g, out, x, *, dtype):
-    return (xp.astype(g, dtype=x.dtype),)
+    return (xp.astype(g, dtype=x.dtype) if out.dtype.kind == "f" else None,)
 
 
 @op
@@ -71,18 +71,21 @@ def swapaxes_vjp(xp, g, out, x, *, axis1, axis2):
 
 def _swapped(ndim: int, axis1: int, axis2: int) -> tuple[int, ...]:
     axes = list(range(ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    (a,), (b,) = _places(axis1, ndim), _places(axis2, ndim)
+    axes[a], axes[b] = b, a
     return tuple(axes)
 
 
 @op
 def squeeze(xp, x, *, axis=None):
     """x without the given axes of size 1; without all of them if axis is None."""
-    chosen = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    dropped = {range(x.ndim)[a] for a in chosen if axis is not None or x.shape[a] == 1}
+    if axis is None:
+        dropped = [i for i, n in enumerate(x.shape) if n == 1]
+    else:
+        dropped = _places(axis, x.ndim)
     for a in dropped:
         if x.shape[a] != 1:
-            raise ValueError(f"axis {a} of shape {x.shape} has size {x.shape[a]}, not 1")
+            raise ValueError(f"axis {a} has size {x.shape[a]}, not 1")
     return xp.reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in dropped))
 
 
@@ -94,11 +97,8 @@ def squeeze_vjp(xp, g, out, x, *, axis):
 @op
 def expand_dims(xp, x, *, axis):
     """x with new axes of size 1 at the given places of the result."""
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    ndim = x.ndim + len(axes)
-    places = {range(ndim)[a] for a in axes}
-    if len(places) != len(axes):
-        raise ValueError(f"axis {axis} names a place twice in a result of {ndim} axes")
+    ndim = x.ndim + (len(axis) if isinstance(axis, tuple) else 1)
+    places = _places(axis, ndim)
     sizes = iter(x.shape)
     return xp.reshape(x, shape=tuple(1 if i in places else next(sizes) for i in range(ndim)))
 
@@ -106,6 +106,18 @@ def expand_dims(xp, x, *, axis):
 @expand_dims.vjp
 def expand_dims_vjp(xp, g, out, x, *, axis):
     return (xp.reshape(g, shape=x.shape),)
+
+
+def _places(axis: Any, ndim: int) -> list[int]:
+    """One axis or a tuple of axes, counted from 0; an error if one is missing or named twice."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"axis {a} is not among the {ndim} axes")
+    places = [a % ndim for a in axes]
+    if len(set(places)) < len(places):
+        raise ValueError(f"axis {axis} names one of the {ndim} axes twice")
+    return places
 
 
 @op
@@ -122,6 +134,9 @@ def broadcast_to_vjp(xp, g, out, x, *, shape):
 @op
 def sum_to(xp, x, *, shape):
     """x summed down to a shape that broadcasts to its own: the adjoint of `broadcast_to`."""
+    kept = x.shape[x.ndim - len(shape) :]
+    if len(shape) > x.ndim or any(n not in (1, m) for n, m in zip(shape, kept, strict=True)):
+        raise ValueError(f"{shape} does not broadcast to {x.shape}")
     return xp.sum_to(x, shape=shape)
 
 
@@ -143,13 +158,13 @@ def flip_vjp(xp, g, out, x, *, axis):
 
 @op
 def roll(xp, x, *, shift, axis=None):
-    """x moved by `shift` places along axes, wrapping around; over the flat array if axis is None."""
+    """x moved by `shift` places along axes, wrapping around; the flat array if axis is None."""
     return xp.roll(x, shift=shift, axis=axis)
 
 
 @roll.vjp
 def roll_vjp(xp, g, out, x, *, shift, axis):
-    back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+    back = tuple(-s for s in shift) if isinstance(shift, tuple | list) else -shift
     return (xp.roll(g, shift=back, axis=axis),)
 
 
@@ -213,15 +228,14 @@ def pad(xp, x, *, widths, mode="constant", value=0.0):
     repeats the edge.
     """
     _check_pad(x, widths, mode)
+    if mode != "constant":
+        return xp.getitem(x, index=_sources(x, widths, mode))
+    inside = _inside(x, widths)
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
-    if mode == "constant":
-        inside = _inside(x, widths)
-        placed = xp.put_add(x, index=inside, shape=shape)
-        if value == 0.0:
-            return placed
-        frame = 1.0 - xp.put_add(xp.ones_like(x), index=inside, shape=shape)
-        return placed + frame * value
-    return xp.getitem(x, index=_sources(x, widths, mode))
+    placed = xp.put_add(x, index=inside, shape=shape)
+    if value == 0.0:
+        return placed
+    return xp.where(xp.put_add(xp.ones_like(x), index=inside, shape=shape) == 1, placed, value)
 
 
 @pad.vjp
@@ -241,11 +255,8 @@ def _check_pad(x: Any, widths: Any, mode: str) -> None:
     if mode not in ("constant", "reflect", "replicate"):
         raise ValueError(f"mode is {mode!r}, not 'constant', 'reflect' or 'replicate'")
     for n, pair in zip(x.shape, widths, strict=True):
-        if builtin_min(pair) < 0 or (mode == "reflect" and builtin_max(pair) >= builtin_max(n, 1)):
+        if min(pair) < 0 or (mode == "reflect" and max(pair) >= max(n, 1)):
             raise ValueError(f"widths {tuple(pair)} do not fit an axis of {n} in mode {mode!r}")
-
-
-builtin_min, builtin_max = min, max
 
 
 def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
@@ -267,6 +278,7 @@ def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
 @op(latex=r"\operatorname{{tril}}\left({x}\right)")
 def tril(xp, x, *, k=0):
     """x with zeros above the k-th diagonal of its last two axes."""
+    _check_matrix(x)
     return xp.tril(x, k=k)
 
 
@@ -278,12 +290,18 @@ def tril_vjp(xp, g, out, x, *, k):
 @op(latex=r"\operatorname{{triu}}\left({x}\right)")
 def triu(xp, x, *, k=0):
     """x with zeros below the k-th diagonal of its last two axes."""
+    _check_matrix(x)
     return xp.triu(x, k=k)
 
 
 @triu.vjp
 def triu_vjp(xp, g, out, x, *, k):
     return (xp.triu(g, k=k),)
+
+
+def _check_matrix(x: Any) -> None:
+    if x.ndim < 2:
+        raise ValueError("a diagonal needs at least two axes")
 
 
 @op(symbol="[ ]", latex="{x}[\\cdot]")
@@ -299,7 +317,7 @@ def getitem_vjp(xp, g, out, x, *, index):
 
 @op
 def put_add(xp, x, *, index, shape):
-    """Zeros of `shape` with x added at `index`, repeated places included: the adjoint of indexing."""
+    """Zeros of `shape` with x added at `index`, repeats included: the adjoint of `getitem`."""
     return xp.put_add(x, index=index, shape=shape)
 
 
