@@ -40,6 +40,8 @@ def filled(op: Op, sample) -> dict[str, Any]:
 
 
 def forward(op: Op, args, options) -> tuple:
+    if op.family == "random":  # the same numbers each time
+        options = {"generator": np.random.default_rng(0)}
     return tuple(np.asarray(part) for part in several(op.forward(NUMPY, *args, **options)))
 
 
@@ -146,9 +148,6 @@ def numeric_gradient(f, args, i, step=1e-3):
 def check_rule(op: Op, sample):
     """The rule against differences of the forward, element by element."""
     args, options = operands(sample), filled(op, sample)
-    if not op.differentiable:
-        assert not any(out.requires_grad for out in several(op(*leaves(args), **options)))
-        return
     g = weights_like(forward(op, args, options))
     parts = pull_back(op, args, options, g)
 

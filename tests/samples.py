@@ -876,7 +876,10 @@ fused: dict[str, list[Sample]] = {
 }
 
 random: dict[str, list[Sample]] = {
-    name: [s(x(*shape)) for shape in [*SHAPES, (2, 2, 2)]]
+    name: [
+        *(s(x(*shape)) for shape in [*SHAPES, (2, 2, 2)]),
+        s(x(3), generator=np.random.default_rng(0)),
+    ]
     for name in ("uniform_like", "normal_like")
 }
 

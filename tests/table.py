@@ -1,0 +1,23 @@
+"""The whole table: every sample of every operation of the package."""
+
+from samples import SAMPLES, Sample
+
+from tinygrad_edu import ops
+
+try:
+    from samples_windows import SAMPLES as WINDOWS
+except ModuleNotFoundError:
+    WINDOWS = {}
+
+TABLE: dict[str, list[Sample]] = {**SAMPLES, **WINDOWS}
+
+
+def package_operations() -> list[ops.Op]:
+    """The registered operations, without those that tests register."""
+    return [op for op in ops.registered() if op.forward.__module__.startswith("tinygrad_edu.")]
+
+
+def describe(number: int, sample: Sample) -> str:
+    """Which sample, for messages."""
+    shapes = ", ".join(str(a.shape) for a in sample.args)
+    return f"sample {number}, {shapes or 'no operands'} {sample.options or ''}"
