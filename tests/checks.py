@@ -51,15 +51,15 @@ def weights_like(arrays, seed=1) -> tuple:
     return tuple(read_only(rng.uniform(0.5, 1.5, a.shape).astype(a.dtype)) for a in arrays)
 
 
-def close(actual, expected, rtol, what):
-    """Equal to `rtol` of each number, or of the largest beside it for those close to 0."""
+def close(actual, expected, rtol, what, *, strictly=False):
+    """Equal to `rtol` of each number; unless `strictly`, small ones to rtol/100 of the largest."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}"
-    finite = expected[np.isfinite(expected)]
-    scale = np.abs(finite).max() if finite.size else 0.0
-    np.testing.assert_allclose(
-        actual, expected, rtol=rtol, atol=rtol * 1e-2 * max(scale, 1e-2), err_msg=what
-    )
+    atol = 0.0
+    if not strictly:
+        finite = np.abs(expected[np.isfinite(expected)])
+        atol = rtol / 100 * max(finite.max(initial=0), 0.01)
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=what)
 
 
 # Reading a rule --------------------------------------------------------------------------------
