@@ -65,7 +65,7 @@ TWO_OPERANDS = [
 @pytest.mark.parametrize("name", TWO_OPERANDS)
 def test_broadcasting_is_undone_to_the_second_order(name):
     for left, right in itertools.product(SHAPES, SHAPES):
-        sample = s(positive(*left), positive(*right))
+        sample = s(positive(*left), 3.0 + positive(*right))
         checks.check_projection(lookup(name), sample)
         checks.check_second_order(lookup(name), sample)
         checks.check_graph_reading(lookup(name), sample)
