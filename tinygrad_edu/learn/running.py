@@ -1,0 +1,198 @@
+"""Lessons and learners' notebooks run in a process of their own, with a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.learn import checking, keeping
+from tinygrad_edu.learn.catalogue import Lesson
+from tinygrad_edu.learn.exercises import Verdict
+from tinygrad_edu.learn.session import MODE
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_START = (
+    "import json, sys\n"
+    "root, job = sys.argv[1:]\n"
+    "if root not in sys.path: sys.path.insert(1, root)\n"
+    "from tinygrad_edu.learn import execute\n"
+    "execute.main(json.loads(job))\n"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What came of running a lesson or a notebook.
+
+    Attributes
+    ----------
+    lesson : which one.
+    verdicts : one per exercise of the lesson.
+    problems : what went wrong besides, each a sentence.
+    seconds : how long it took; budget : how long it should take (None for a learner's notebook).
+    output : what it printed; "" if it went to the terminal.
+    """
+
+    lesson: Lesson
+    verdicts: tuple[Verdict, ...]
+    problems: tuple[str, ...]
+    seconds: float
+    budget: float | None
+    output: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether at least one exercise was judged, all passed, and nothing went wrong."""
+        return bool(self.verdicts) and all(v.passed for v in self.verdicts) and not self.problems
+
+    def __str__(self) -> str:
+        took = f"{self.seconds:.1f} s" + (f" of {self.budget:.0f} s" if self.budget else "")
+        lines = [f"lesson {self.lesson.number} · {self.lesson.title}: {took}"]
+        for v in self.verdicts:
+            reason = "" if v.passed else f": {v.message}"
+            lines.append(f"  {v.exercise}: {v.status}{reason}")
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+
+
+def run(lesson: Lesson, mode: str = "full", *, echo: bool = False) -> Run:
+    """A lesson with its solutions in place, executed in a fresh process.
+
+    mode : "full", or "quick" for smaller sizes and a quarter of the time.
+    echo : print to the terminal as it goes, rather than into ``.output``.
+
+    It fails if a cell raises, if one of its exercises does not pass, or above twice its budget: a
+    slower machine is no failure, a lesson that became slow is one.
+    """
+    budget = lesson.seconds * (1.0 if mode == "full" else 0.25)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = _execute(
+            lesson,
+            lesson.path,
+            keep_going=False,
+            limit=4 * budget + 30,
+            folder=Path(scratch),
+            settings={MODE: mode, "MPLBACKEND": "Agg", **_ONE_THREAD},
+            echo=echo,
+        )
+    slow = made.seconds > 2 * budget + _START_UP
+    problem = f"it took {made.seconds:.1f} s, over twice its budget of {budget:.1f} s"
+    problems = (*made.problems, problem) if slow else made.problems
+    return dataclasses.replace(made, budget=budget, problems=problems)
+
+
+def run_checks(lesson: Lesson, path: Path | str | None = None, *, limit: float = 120.0) -> Run:
+    """The lesson's checks on a learner's notebook (or ``.py``), run in a process of its own.
+
+    path : the file; by default the one `write_notebook` made for the learner.
+    limit : seconds after which it is stopped.
+
+    A cell that raises is reported and the rest runs; verdicts go into the learner's progress.
+
+    Raises FileNotFoundError if there is no such file.
+    """
+    if path is None:
+        path = keeping.progress()["notebooks"].get(lesson.number)
+        if path is None:
+            raise FileNotFoundError(
+                f"no notebook of lesson {lesson.number} has been written yet; "
+                f"`tinygrad-edu lesson {lesson.number}` writes one"
+            )
+    path = Path(path).expanduser().resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    made = _execute(
+        lesson,
+        path,
+        keep_going=True,
+        limit=limit,
+        folder=path.parent,
+        settings={"MPLBACKEND": "Agg"},
+        echo=False,
+    )
+    for verdict in made.verdicts:
+        checking.record(verdict)
+    return made
+
+
+_START_UP = 5.0  # seconds that starting Python and importing may take on a busy machine
+
+
+def _execute(
+    lesson: Lesson,
+    path: Path,
+    *,
+    keep_going: bool,
+    limit: float,
+    folder: Path,
+    settings: dict[str, str],
+    echo: bool,
+) -> Run:
+    """Run `path` in a child process inside `folder`.
+
+    The child's own progress goes to a folder that is thrown away: it counts as nobody's work.
+    """
+    package = Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory() as private:
+        report, log = Path(private, "report.json"), Path(private, "log.txt")
+        job = {
+            "lesson": lesson.number,
+            "path": str(path),
+            "keep_going": keep_going,
+            "report": str(report),
+        }
+        environment = {
+            **os.environ,
+            "PYTHONIOENCODING": "utf-8",
+            **settings,
+            "TINYGRAD_EDU_HOME": private,
+        }
+        command = [sys.executable, "-c", _START, str(package.parent), json.dumps(job)]
+        started = time.perf_counter()
+        with log.open("wb") as sink:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=None if echo else sink,
+                stderr=None if echo else subprocess.STDOUT,
+                start_new_session=True,
+            )
+            in_time = _wait(child, limit)
+        seconds = time.perf_counter() - started
+        output = log.read_text(encoding="utf-8", errors="replace")
+        done: dict[str, Any] = {"verdicts": [], "problems": []}
+        if not in_time:
+            done["problems"] = [f"stopped: it had not finished after {limit:.0f} s"]
+        elif report.exists():
+            done = json.loads(report.read_text(encoding="utf-8"))
+        else:
+            last = output.strip().rpartition("\n")[2]
+            done["problems"] = [f"Python ended with code {child.returncode}: {last}"]
+    verdicts = tuple(Verdict(**v) for v in done["verdicts"])
+    return Run(lesson, verdicts, tuple(done["problems"]), seconds, None, output)
+
+
+def _wait(child: subprocess.Popen[bytes], limit: float) -> bool:
+    """Wait for a child and end its whole process group; False if it was still running."""
+    try:
+        child.wait(limit)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        if sys.platform == "win32":
+            child.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
