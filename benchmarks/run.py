@@ -8,7 +8,7 @@ import importlib
 import re
 from pathlib import Path
 
-NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "import_time", "robustness", "drawing")
+NAMES = ("scalar_mlp", "tensor_mlp", "import_time", "robustness")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -18,17 +18,17 @@ SAMPLES = 16
 LEARNING_RATE = 0.01
 
 
-def _samples() -> tuple[list[list[float]], list[float]]:
+def _samples(count: int) -> tuple[list[list[float]], list[float]]:
     draw = random.Random(1)
-    xs = [[draw.gauss(0, 1), draw.gauss(0, 1)] for _ in range(SAMPLES)]
+    xs = [[draw.gauss(0, 1), draw.gauss(0, 1)] for _ in range(count)]
     return xs, [1.0 if a * b > 0 else -1.0 for a, b in xs]
 
 
-def micrograd(case: Any) -> Callable[[], float]:
+def micrograd(case: Any, samples: int = SAMPLES) -> Callable[[], float]:
     """micrograd as published."""
     from micrograd.nn import MLP
 
-    xs, ys = _samples()
+    xs, ys = _samples(samples)
     random.seed(0)
     model = MLP(*case)
 
@@ -44,7 +44,7 @@ def micrograd(case: Any) -> Callable[[], float]:
     return step
 
 
-def tinygrad_edu(case: Any) -> Callable[[], float]:
+def tinygrad_edu(case: Any, samples: int = SAMPLES) -> Callable[[], float]:
     """The same network of `Value`s."""
     from tinygrad_edu import Value
 
@@ -74,7 +74,7 @@ def tinygrad_edu(case: Any) -> Callable[[], float]:
         def parameters(self) -> list[Value]:
             return [p for layer in self.layers for n in layer for p in [*n.w, n.b]]
 
-    xs, ys = _samples()
+    xs, ys = _samples(samples)
     random.seed(0)
     model = MLP(*case)
 

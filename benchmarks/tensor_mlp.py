@@ -88,20 +88,20 @@ def numpy_by_hand(case: Case) -> Step:
 
 
 def tinygrad_edu(case: Case) -> Step:
-    """This library."""
+    """This library; weights are (outputs, inputs), as its layers have them."""
     from tinygrad_edu import Tensor, ops
 
     x, y, weights, biases = case.data()
     x, y = Tensor(x), Tensor(y)
-    weights = [Tensor(w, requires_grad=True) for w in weights]
+    weights = [Tensor(np.ascontiguousarray(w.T), requires_grad=True) for w in weights]
     biases = [Tensor(b, requires_grad=True) for b in biases]
 
     def step() -> float:
         h = x
         for w, b in zip(weights, biases, strict=True):
-            z = h @ w + b
+            z = ops.affine(h, w, b)
             h = z.relu() if w is not weights[-1] else z
-        loss = ops.cross_entropy(h, y) if case.classes else (h - y).square().mean()
+        loss = ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
         loss.backward()
         for p in [*weights, *biases]:
             p.data -= LEARNING_RATE * p.grad
