@@ -123,6 +123,7 @@ def _places(axis: Any, ndim: int) -> list[int]:
 @op
 def broadcast_to(xp, x, *, shape):
     """x repeated along new or size-1 axes to reach `shape`."""
+    _check_broadcast(x.shape, shape)
     return xp.broadcast_to(x, shape=shape)
 
 
@@ -134,15 +135,19 @@ def broadcast_to_vjp(xp, g, out, x, *, shape):
 @op
 def sum_to(xp, x, *, shape):
     """x summed down to a shape that broadcasts to its own: the adjoint of `broadcast_to`."""
-    kept = x.shape[x.ndim - len(shape) :]
-    if len(shape) > x.ndim or any(n not in (1, m) for n, m in zip(shape, kept, strict=True)):
-        raise ValueError(f"{shape} does not broadcast to {x.shape}")
+    _check_broadcast(shape, x.shape)
     return xp.sum_to(x, shape=shape)
 
 
 @sum_to.vjp
 def sum_to_vjp(xp, g, out, x, *, shape):
     return (xp.broadcast_to(g, shape=x.shape),)
+
+
+def _check_broadcast(small: tuple[int, ...], large: tuple[int, ...]) -> None:
+    extra = len(large) - len(small)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(small, large[extra:], strict=True)):
+        raise ValueError(f"{small} does not broadcast to {large}")
 
 
 @op
