@@ -229,6 +229,7 @@ def test_jupyterlab_serves_the_lesson(home):
             name = f"{learn.find(0).name}.ipynb"
             headers = {"Authorization": f"token {known['token']}"}
             page = fetch(f"{known['url']}lab/tree/{name}", headers)
+            assert f"/lab/tree/{name}?token=" in (home / "log").read_text(encoding="utf-8")
             assert b"<title>JupyterLab</title>" in page
             served = json.loads(fetch(f"{known['url']}api/contents/{name}", headers))
             assert len(served["content"]["cells"]) == len(learn.find(0).cells)

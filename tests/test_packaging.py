@@ -18,7 +18,7 @@ SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
 EXTRAS = SETUP["options.extras_require"]
 
 # Imported under another name than it is installed under.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "_pytest": "pytest", "IPython": "ipykernel"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipykernel", "packaging": "pytest"}
 
 
 def lines_of(text):
@@ -63,6 +63,8 @@ def imported_by(paths):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
+                found.add(ast.literal_eval(node.args[0]).partition(".")[0])
     return found
 
 

@@ -212,7 +212,8 @@ def _open(lesson: learn.Lesson, given: argparse.Namespace) -> int:
             "JupyterLab, which shows the lessons, is not installed; `tinygrad-edu doctor` says "
             "what is missing, and `tinygrad-edu lesson N --run` needs none of it"
         )
-    command = [sys.executable, "-m", "jupyterlab", path.name]
+    address = f"--LabApp.default_url=/lab/tree/{path.name}"  # opened, or printed if not
+    command = [sys.executable, "-m", "jupyterlab", address]
     if given.no_browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

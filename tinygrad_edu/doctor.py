@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from importlib import metadata
 
 from tinygrad_edu import __version__
@@ -54,11 +55,13 @@ class Report(tuple[Finding, ...]):
     def __repr__(self) -> str:
         lines = [_about(), ""]
         width = max(len(finding.topic) for finding in self)
+        margin = " " * (width + 11)
         for finding in self:
             mark = "ok" if finding.ok else "missing" if finding.needed else "without"
-            lines.append(f"{mark:<8} {finding.topic:<{width}}  {finding.text}")
+            head = f"{mark:<9}{finding.topic:<{width}}  "
+            lines += textwrap.wrap(finding.text, 88, initial_indent=head, subsequent_indent=margin)
             if finding.advice:
-                lines.append(f"{'':<8} {'':<{width}}  -> {finding.advice}")
+                lines.append(f"{margin}-> {finding.advice}")
         missing = [finding.topic for finding in self if not finding.ok and finding.needed]
         lines += [
             "",
