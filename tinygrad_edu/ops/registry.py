@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar, overload
 
 from tinygrad_edu import node as _node
-from tinygrad_edu.namespaces.arrays import namespace_of
+from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.node import NO_OPTIONS, Node, record
 
 T = TypeVar("T", bound=Node)
@@ -49,7 +49,8 @@ class Op:
         self.defaults = dict(forward.__kwdefaults__ or {})
         self.required = tuple(name for name in options if name not in self.defaults)
         names = ", ".join("{" + name.lstrip("*") + "}" for name in self.operands)
-        self.latex = latex or rf"\operatorname{{{self.name}}}\left({names}\right)"
+        upright = self.name.replace("_", r"\_")
+        self.latex = latex or rf"\operatorname{{{{{upright}}}}}\left({names}\right)"
         self.family = forward.__module__.rpartition(".")[2]
         self.__name__ = self.__qualname__ = self.name
         self.__doc__ = forward.__doc__
@@ -76,7 +77,7 @@ class Op:
         return rule
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return self.call(*inputs, **options)
+        return self.call(*inputs, **options) if options else self.call(*inputs)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Op: ...
@@ -201,29 +202,35 @@ def _one_operand(op: Op) -> Callable[[Any], Any]:
     def call(x: Any) -> Any:
         if op.rule is None or not isinstance(x, Node):
             return _run(op, (x,), NO_OPTIONS)
-        engine, data = x.engine, x._data
+        data = x._data
         try:
-            out = op.forward(engine.xp or namespace_of(data), data)
+            out = op.forward(NAMESPACES[data.__class__], data)
         except (ValueError, TypeError, IndexError) as error:
             op.explain((data,), NO_OPTIONS, error)
-        return record(op, engine, out, (x,), (data,), NO_OPTIONS, x.requires_grad)
+        return record(op, x.engine, out, (x,), (data,), NO_OPTIONS, x.requires_grad)
 
     return call
 
 
 def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
     def call(x: Any, y: Any) -> Any:
-        if op.rule is None or not (isinstance(x, Node) and isinstance(y, x.engine)):
+        if op.rule is None:
             return _run(op, (x, y), NO_OPTIONS)
-        engine, left, right = x.engine, x._data, y._data
-        if left.__class__ is not right.__class__:  # two devices: the long way explains
+        if not isinstance(y, Node):
+            if not isinstance(x, Node):
+                op.check_kinds((x, y))
+            y = x.engine._operand(y, op, x)
+        elif not isinstance(x, Node):
+            x = y.engine._operand(x, op, y)
+        left, right = x._data, y._data
+        if left.__class__ is not right.__class__:  # two engines or devices: the long way explains
             return _run(op, (x, y), NO_OPTIONS)
         try:
-            out = op.forward(engine.xp or namespace_of(left), left, right)
+            out = op.forward(NAMESPACES[left.__class__], left, right)
         except (ValueError, TypeError, IndexError) as error:
             op.explain((left, right), NO_OPTIONS, error)
         needed = x.requires_grad or y.requires_grad
-        return record(op, engine, out, (x, y), (left, right), NO_OPTIONS, needed)
+        return record(op, x.engine, out, (x, y), (left, right), NO_OPTIONS, needed)
 
     return call
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_edu.engine.backprop import topological
 from tinygrad_edu.node import Node
 
 
@@ -82,7 +81,7 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
     for r in roots:
         if not isinstance(r, Node):
             raise TypeError(f"trace needs a Value or a Tensor, not {type(r).__name__}")
-    order = _inputs_first(roots)
+    order = inputs_first(roots)
     ends = set(roots)
     places = {node: i for i, node in enumerate(order)}
     labels = {
@@ -113,15 +112,21 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
     return Graph(nodes, tuple(places[r] for r in roots))
 
 
-def _inputs_first(roots: list[Node]) -> list[Node]:
-    """Every node under `roots`: leaves just before the first result that uses them."""
-    order: dict[Node, None] = {}
-    for node in reversed(topological(*roots)):
-        for x in node.inputs:
-            order.setdefault(x)
-        order.setdefault(node)
-    for root in roots:
-        order.setdefault(root)
+def inputs_first(roots: list[Any]) -> list[Any]:
+    """Every node under `roots`, operands before results, in the order a reader works them out:
+    the first operand of an operation, with all that leads to it, before the second.
+
+    A node is anything that has `inputs` and can be hashed.
+    """
+    order: dict[Any, None] = {}
+    stack = roots[::-1]
+    while stack:
+        node = stack[-1]
+        waiting = [x for x in node.inputs if x not in order] if node not in order else []
+        if waiting:
+            stack += reversed(waiting)
+        else:
+            order.setdefault(stack.pop())
     return list(order)
 
 

@@ -1,0 +1,296 @@
+"""Graph -> Figure: what a drawing says, before anyone knows where on the page or in what format.
+
+A figure has one box per node (several for a leaf that is used far apart), one edge per use of a
+node, and the texts in final form.  It holds no reference to the graph's values, so a drawing never
+changes afterwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+
+from tinygrad_edu.readers import wording
+from tinygrad_edu.readers.layered import ranks
+from tinygrad_edu.readers.local import local_derivatives
+from tinygrad_edu.readers.trace import Graph, GraphNode
+
+FULL, COMPACT = 40, 300  # nodes up to which a graph is drawn in full, and with edge labels
+SHOWN = ("data", "grad", "local", "scopes")  # what `show` may name
+
+CELL = 7.25  # px: the width of a character, a little above that of common monospaced fonts at 12 px
+SMALL_CELL = 6.65  # the same at 11 px, for edge labels and frame names
+ROW = 17  # px from one line of text to the next
+PAD_X, PAD_Y = 8, 5
+GAP = 10  # between columns
+NUMBER = 6  # cells: the least room for a number, so that most boxes are equally wide
+PIN = 9  # room for a pin's numeral
+PIN_STEP = 13.0  # between the arrows that arrive at one box, at most
+
+_REACH = 4  # ranks; a leaf whose uses lie further apart is drawn once per use
+_MOST_PINS = 4
+_BADGE = 14  # cells: the longest line of an operation's symbol
+_ORDERLESS = frozenset({"add", "multiply", "maximum", "minimum", "logaddexp"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cell:
+    """A text and its role: "name", "muted", "data" or "grad"."""
+
+    text: str
+    role: str
+
+    @property
+    def width(self) -> float:
+        return wording.cells(self.text) * CELL
+
+
+Row = tuple[Cell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """A node as drawn.
+
+    id : stable: the node's place in the graph, and which of its uses this is.
+    kind : as in the graph.  badge : the operation's symbol, in lines; none for a leaf.
+    pins : how many operands get a numeral, because their order matters; 0 where it does not.
+    header : the first line, running text.  grid : the lines below, in columns; the first column is
+    a label, the others align right.
+    """
+
+    id: str
+    kind: str
+    badge: tuple[str, ...]
+    pins: int
+    header: Row
+    grid: tuple[Row, ...]
+    frame: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> list[float]:
+        """The width of each column of the grid.  A row with fewer cells spans the last ones."""
+        count = max(map(len, self.grid), default=0)
+        rows = [row for row in self.grid if len(row) == count]
+        widths = [max(row[i].width for row in rows) for i in range(count)]
+        return widths[:1] + [max(width, NUMBER * CELL) for width in widths[1:]]
+
+    @cached_property
+    def badge_width(self) -> float:
+        """The width of the part at the left that holds the operation's symbol."""
+        if not self.badge:
+            return 0.0
+        room = max(map(wording.cells, self.badge)) * CELL + 2 * PAD_X - 2
+        return room + (PIN if self.pins else 0)
+
+    @cached_property
+    def size(self) -> tuple[float, float]:
+        """Width and height in pixels."""
+        texts = [[cell.width for cell in row] for row in (self.header, *self.grid)]
+        widest = max(sum(row) + GAP * max(len(row) - 1, 0) for row in (*texts, self.columns))
+        lines = max(len(self.grid) + bool(self.header), len(self.badge))
+        width = self.badge_width + 2 * PAD_X + widest
+        return math.ceil(max(width, 24.0)), lines * ROW + 2 * PAD_Y
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Edge:
+    """A use of a node: places of two boxes, which operand it is of how many, and a label."""
+
+    start: int
+    end: int
+    slot: int
+    slots: int
+    label: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """Boxes, operands first, and edges.  `direction` is "LR" or "TB"."""
+
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+    direction: str
+
+
+def figure(
+    graph: Graph, *, show: Iterable[str] = SHOWN, detail: str = "auto", direction: str = "LR"
+) -> Figure:
+    """The figure of a graph.
+
+    show : any of "data", "grad", "local" (derivatives on the edges), "scopes" (frames).
+    detail : "full", "compact" (one line per node) or "auto" (full up to 40 nodes).
+
+    Raises ValueError for an unknown name in `show`, `detail` or `direction`.
+    """
+    shown = _checked(show, detail, direction)
+    full = detail == "full" or (detail == "auto" and len(graph.nodes) <= FULL)
+    labelled = len(graph.nodes) <= COMPACT
+    local = local_derivatives(graph) if "local" in shown and full else {}
+    frames = _frames(graph) if "scopes" in shown else [()] * len(graph.nodes)
+    users = _distant_users(graph)
+
+    boxes: list[Box] = []
+    places: dict[tuple[int, int | None], int] = {}  # (node, user if drawn per use) -> box
+
+    def add(node: GraphNode, user: int | None, copy: str, copies: int) -> None:
+        if (node.index, user) not in places:
+            places[node.index, user] = len(boxes)
+            frame = frames[node.index if user is None or node.scope else user]
+            boxes.append(_box(f"n{node.index}{copy}", node, copies, frame, shown, full))
+
+    for node in graph.nodes:
+        for i in node.inputs:
+            if i in users:  # next to where it is used: this too is what keeps Graphviz quick
+                add(graph.nodes[i], node.index, f"u{users[i].index(node.index)}", len(users[i]))
+        if node.index not in users:
+            add(node, None, "", 1)
+
+    edges = []
+    for start, end, slot in graph.edges:
+        node, target = graph.nodes[start], graph.nodes[end]
+        label = ""
+        if not node.is_scalar and labelled and node.shape:
+            label = wording.shape(node.shape)
+        elif (end, slot) in local and target.grad is not None:
+            label = wording.TIMES + wording.number(local[end, slot])
+        user = end if start in users else None
+        edges.append(Edge(places[start, user], places[end, None], slot, len(target.inputs), label))
+    return Figure(tuple(boxes), tuple(edges), direction)
+
+
+def _checked(show: Iterable[str], detail: str, direction: str) -> set[str]:
+    shown = {show} if isinstance(show, str) else set(show)
+    if not shown <= set(SHOWN):
+        unknown = sorted(map(str, shown - set(SHOWN)))[0]
+        raise ValueError(f"draw cannot show {unknown!r}; show takes {', '.join(SHOWN)}")
+    if detail not in ("auto", "full", "compact"):
+        raise ValueError(f"detail is {detail!r}, not 'auto', 'full' or 'compact'")
+    if direction not in ("LR", "TB"):
+        raise ValueError(
+            f"direction is {direction!r}, not 'LR' (left to right) or 'TB' (top to bottom)"
+        )
+    return shown
+
+
+def _distant_users(graph: Graph) -> dict[int, list[int]]:
+    """For each leaf whose users lie far apart, these users: it is drawn once for each.
+
+    A layout with one box for such a leaf is slow as well as tangled: Graphviz needs 43 s for a
+    recurrent cell unrolled 50 times, and 22 ms with its weights drawn per use.  In a small graph
+    every leaf is one box, so that its gradient is seen to come from all its uses.
+    """
+    if len(graph.nodes) <= FULL:
+        return {}
+    users: dict[int, dict[int, None]] = defaultdict(dict)
+    for start, end, _ in graph.edges:
+        if graph.nodes[start].op is None:
+            users[start][end] = None
+    from_inputs = ranks(len(graph.nodes), [(a, b) for a, b, _ in graph.edges])
+    from_outputs = ranks(len(graph.nodes), [(b, a) for a, b, _ in graph.edges])
+    distant = {}
+    for leaf, ends in users.items():
+        reach = max(
+            max(rank[end] for end in ends) - min(rank[end] for end in ends)
+            for rank in (from_inputs, from_outputs)
+        )
+        if reach > _REACH and leaf not in graph.roots:
+            distant[leaf] = list(ends)
+    return distant
+
+
+def _frames(graph: Graph) -> list[tuple[str, ...]]:
+    """The scope each node is drawn in: its own, or for a leaf made outside any scope, the innermost
+    one that holds all its uses.  Data (leaves that take no gradient) stays outside."""
+    frames = [node.scope for node in graph.nodes]
+    used_in: dict[int, tuple[str, ...]] = {}
+    for start, end, _ in graph.edges:
+        scope = graph.nodes[end].scope
+        seen = used_in.get(start, scope)
+        same = 0
+        while same < min(len(scope), len(seen)) and scope[same] == seen[same]:
+            same += 1
+        used_in[start] = scope[:same]
+    for node in graph.nodes:
+        leaf = node.op is None and not node.scope
+        if leaf and (node.requires_grad or node.kind == "constant"):
+            frames[node.index] = used_in.get(node.index, ())
+    return frames
+
+
+# What a box says --------------------------------------------------------------------------------
+
+
+def _box(
+    id: str, node: GraphNode, copies: int, frame: tuple[str, ...], shown: set[str], full: bool
+) -> Box:
+    header: list[Cell] = []
+    if node.name:
+        theta = "θ " if node.kind == "parameter" else ""
+        header.append(Cell(theta + wording.clean(node.name, 24 if full else 14), "name"))
+    if node.op is not None and (chosen := wording.options(node.op, node.options)) and full:
+        header.append(Cell(chosen, "muted"))
+    grid: list[Row] = []
+    if node.is_scalar:
+        _describe_scalar(node, header, grid, shown, full)
+    else:
+        _describe_array(node, header, grid, shown, full)
+    if copies > 1:
+        header.append(Cell(("used " if full else "") + f"{wording.TIMES}{copies}", "muted"))
+    badge = _badge(node.op.symbol) if node.op is not None else ()
+    ordered = full and node.op is not None and node.op.name not in _ORDERLESS
+    pins = len(node.inputs) if ordered and 1 < len(node.inputs) <= _MOST_PINS else 0
+    return Box(id, node.kind, badge, pins, tuple(header), tuple(grid), frame)
+
+
+def _badge(symbol: str) -> tuple[str, ...]:
+    """An operation's symbol; a long name is broken after underscores, into at most three lines."""
+    lines = [""]
+    for part in wording.clean(symbol, 3 * _BADGE).replace("_", "_\n").split("\n"):
+        if lines[-1] and wording.cells(lines[-1] + part) > _BADGE and len(lines) < 3:
+            lines.append("")
+        lines[-1] += part
+    return tuple(wording.clean(line, _BADGE) for line in lines)
+
+
+def _describe_scalar(
+    node: GraphNode, header: list[Cell], grid: list[Row], shown: set[str], full: bool
+) -> None:
+    data = Cell(wording.number(node.data), "data")
+    grad = Cell(wording.DASH if node.grad is None else wording.number(node.grad), "grad")
+    if node.kind == "constant":
+        header.append(data)
+    elif full:
+        if "data" in shown:
+            grid.append((Cell("data", "data"), data))
+        if "grad" in shown and node.requires_grad:
+            grid.append((Cell("grad", "grad"), grad))
+    else:
+        if "data" in shown:
+            header.append(data)
+        if "grad" in shown and node.grad is not None:
+            header.append(Cell(f"∇{grad.text}", "grad"))
+
+
+def _describe_array(
+    node: GraphNode, header: list[Cell], grid: list[Row], shown: set[str], full: bool
+) -> None:
+    header.append(Cell(wording.shape(node.shape), "muted"))
+    if not full:
+        return
+    header.append(Cell(str(node.dtype), "muted"))
+    rows: list[tuple[str, list[str]]] = []
+    if "data" in shown:
+        rows.append(("data", wording.statistics(node.data)))
+    if "grad" in shown and node.requires_grad:
+        rows.append(
+            ("grad", [wording.DASH] if node.grad is None else wording.statistics(node.grad))
+        )
+    if any(len(texts) == 3 for _, texts in rows):
+        titles = ("", "min", "max", "norm")
+        grid.append(tuple(Cell(title, "muted") for title in titles))
+        rows = [(role, texts * 3 if texts == [wording.DASH] else texts) for role, texts in rows]
+    grid += [(Cell(role, role), *(Cell(text, role) for text in texts)) for role, texts in rows]

@@ -1,0 +1,204 @@
+"""draw: a recorded graph as a picture, in a notebook, in a file or in the terminal."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.node import Node
+from tinygrad_edu.readers import dot, telling
+from tinygrad_edu.readers.figure import SHOWN, Figure, figure
+from tinygrad_edu.readers.graphviz_process import Failed, Late, Unavailable, child
+from tinygrad_edu.readers.layout import Layout, layout
+from tinygrad_edu.readers.svg import svg
+from tinygrad_edu.readers.trace import Graph, trace
+
+_RENDER_SECONDS = 20.0
+_FITS = 1600  # px; a wider drawing scrolls in a notebook instead of shrinking
+_LABEL_ROOM = 6.65  # px per character of an edge label
+_NEXT_STEP = (
+    "run: pip install 'pygraphviz>=2.0' (it has Graphviz inside), or install Graphviz so that "
+    "`dot` is on the PATH; .svg and .dot need neither"
+)
+
+
+def draw(
+    root: Node | list[Node] | tuple[Node, ...] | Graph,
+    *,
+    names: Any = None,
+    show: Iterable[str] = SHOWN,
+    detail: str = "auto",
+    direction: str = "LR",
+    theme: str = "auto",
+    style: str = "cards",
+) -> Drawing:
+    """The graph under a node as a `Drawing`, which a notebook shows and `.save` writes to a file.
+
+    Parameters
+    ----------
+    root : a node, several nodes, or a `Graph` from `trace`.
+    names : a mapping from names to nodes, such as ``locals()``; labels nodes that have no name.
+    show : any of "data", "grad", "local" (each operation's local derivatives, on the edges, once
+        gradients have arrived) and "scopes" (frames around the nodes made inside `scope` blocks).
+    detail : "full", "compact" (a line per node) or "auto": full up to 40 nodes.
+    direction : "LR", left to right, or "TB", top to bottom.
+    theme : "light", "dark", or "auto", which follows the page around the drawing.
+    style : "cards", or "classic": micrograd's picture, values and operations apart.
+
+    The values are read now: changing them later does not change the drawing.
+
+    Raises TypeError if `root` is no node, ValueError for an unknown choice.
+
+    >>> from tinygrad_edu import Value
+    >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    >>> c = a * b
+    >>> c.backward()
+    >>> draw(c, names=locals())
+    <Drawing of 3 nodes: c = a * b>
+    """
+    if theme not in ("auto", "light", "dark"):
+        raise ValueError(f"theme is {theme!r}, not 'auto', 'light' or 'dark'")
+    if style not in ("cards", "classic"):
+        raise ValueError(f"style is {style!r}, not 'cards' or 'classic'")
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"names must map names to nodes, as locals() does, not {names!r}")
+    graph = root if isinstance(root, Graph) else trace(root, names=names)
+    return Drawing(
+        graph, figure(graph, show=show, detail=detail, direction=direction), theme, style
+    )
+
+
+class Drawing:
+    """A picture of a graph.  Made by `draw`; nothing in it changes afterwards.
+
+    Attributes
+    ----------
+    graph : the snapshot it was made from.
+    svg : the text of an SVG file.
+    source : the picture as DOT text, for Graphviz.
+    alt : what it shows, in words.
+    """
+
+    def __init__(self, graph: Graph, figure: Figure, theme: str, style: str) -> None:
+        self.graph = graph
+        self._figure = figure
+        self._theme = theme
+        self._style = style
+
+    @cached_property
+    def svg(self) -> str:
+        """The text of an SVG file: self-contained, with no script and no link.
+
+        The classic style is drawn by Graphviz; where there is none, as cards.
+        """
+        if self._style == "classic":
+            try:
+                return child().render(self.source, "svg", _RENDER_SECONDS).decode("utf-8")
+            except (Unavailable, Failed, Late):
+                pass
+        return svg(
+            self._figure,
+            self._layout,
+            title=repr(self)[1:-1],
+            description=self.alt,
+            theme=self._theme,
+        )
+
+    @cached_property
+    def source(self) -> str:
+        """The picture as DOT text: the same boxes and numbers, placed by whoever reads it."""
+        if self._style == "classic":
+            return dot.classic(self.graph, direction=self._figure.direction)
+        return dot.cards(self._figure, theme="dark" if self._theme == "dark" else "light")
+
+    @cached_property
+    def alt(self) -> str:
+        """The computation in words."""
+        return telling.sentence(self.graph)
+
+    @property
+    def engine(self) -> str:
+        """What placed the boxes: "pygraphviz", "dot" or "layered"."""
+        return self._layout.engine
+
+    @cached_property
+    def _layout(self) -> Layout:
+        boxes, edges = self._figure.boxes, self._figure.edges
+        longest = max([len(edge.label) for edge in edges], default=0)
+        return layout(
+            [box.size for box in boxes],
+            [(edge.start, edge.end) for edge in edges],
+            [box.frame for box in boxes],
+            direction=self._figure.direction,
+            between_ranks=longest * _LABEL_ROOM + 32 if self._figure.direction == "LR" else 58,
+        )
+
+    def text(self) -> str:
+        """The graph as a table for the terminal: a line per node with value and gradient."""
+        return telling.table(self.graph)
+
+    def save(self, path: str | Path, *, dpi: int = 192) -> Path:
+        """Write the picture to `path` and return it; the ending decides the format.
+
+        .svg and .dot (or .gv) are always possible; .png (`dpi` dots per inch) and .pdf need
+        Graphviz, which pygraphviz has inside.
+
+        Raises ValueError for another ending, RuntimeError where Graphviz is needed and missing.
+        """
+        path = Path(path)
+        ending = path.suffix.lower()
+        if ending == ".svg":
+            content = self.svg.encode("utf-8")
+        elif ending in (".dot", ".gv"):
+            content = self.source.encode("utf-8")
+        elif ending in (".png", ".pdf"):
+            content = self._render(ending[1:], dpi)
+        else:
+            raise ValueError(
+                f"cannot save {path.name!r}; the ending must be .svg, .png, .pdf or .dot"
+            )
+        path.write_bytes(content)
+        return path
+
+    def _render(self, format: str, dpi: int) -> bytes:
+        """The source drawn by Graphviz, in the child process or by `dot`."""
+        source = self.source
+        if format == "png":
+            source = source.replace("{", f"{{\n\tdpi={int(dpi)}", 1)
+        try:
+            return child().render(source, format, _RENDER_SECONDS)
+        except (Unavailable, Failed, Late) as error:
+            reason: Exception = error
+        program = shutil.which("dot")
+        if program is not None:
+            try:
+                return subprocess.run(
+                    [program, f"-T{format}"],
+                    input=source.encode("utf-8"),
+                    capture_output=True,
+                    timeout=_RENDER_SECONDS,
+                    check=True,
+                ).stdout
+            except (OSError, subprocess.SubprocessError) as error:
+                reason = error
+        raise RuntimeError(f"cannot make a {format} ({reason}); {_NEXT_STEP}") from reason
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """An image that notebooks show even before they are trusted, and a table in words."""
+        data = base64.b64encode(self.svg.encode("utf-8")).decode("ascii")
+        wide = self._style == "cards" and self._layout.width > _FITS
+        image = (
+            f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(self.alt)}" '
+            f'style="max-width:{"none" if wide else "100%"}">'
+        )
+        html = f'<div style="overflow-x:auto">{image}</div>' if wide else image
+        return {"text/html": html, "text/plain": self.text()}
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {len(self.graph.nodes)} nodes: {telling.results(self.graph)}>"
