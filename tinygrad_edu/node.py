@@ -14,7 +14,9 @@ import os.path
 import sys
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+
+from tinygrad_edu.namespaces.arrays import NAMESPACES
 
 if TYPE_CHECKING:
     from tinygrad_edu.ops.registry import Op
@@ -131,7 +133,6 @@ class Node:
 
     engine: ClassVar[type[Node]]  # Value or Tensor, also for their subclasses
     holds: ClassVar[type]  # what `_data` is most of the time: float, numpy.ndarray
-    xp: ClassVar[Any] = None  # the namespace, where the class alone decides it
     _fit: ClassVar[Any] = None  # brings a contribution to an operand's shape, where it can differ
 
     _data: Any
@@ -174,8 +175,8 @@ class Node:
         raise NotImplementedError
 
     @classmethod
-    def _namespace(cls, op: Op, args: Sequence[Any]) -> Any:
-        """The namespace that reads these operands; an error if they live on different devices."""
+    def _refuse_devices(cls, op: Op, args: Sequence[Any]) -> NoReturn:
+        """Raise for operands that live on different devices."""
         raise NotImplementedError
 
     def _seed(self, gradient: Any) -> Any:
@@ -264,7 +265,11 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
             nodes[i] = x = engine._operand(x, op, beside)
         args.append(x._data)
         needed = needed or x.requires_grad
-    xp = engine.xp or engine._namespace(op, args)
+    kind = args[0].__class__
+    for data in args:
+        if data.__class__ is not kind:
+            engine._refuse_devices(op, args)
+    xp = NAMESPACES[kind]
     try:
         data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
     except (ValueError, TypeError, IndexError) as error:

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tinygrad_edu.namespaces.arrays import namespace_of
+from tinygrad_edu.namespaces.arrays import NAMESPACES, namespace_of
 from tinygrad_edu.node import Node, current_mode, describe, set_mode
 from tinygrad_edu.ops.registry import graph
 
@@ -28,14 +28,19 @@ def topological(*roots: Node) -> list[Node]:
         try:
             for node in found:
                 node._work = 1  # roots count as used once, so that they are not found again
+            shared = starts > 1
             for node in found:  # first sweep: how often is each node used?
                 for x in node.inputs:
                     if x.op is not None:
-                        if x._work is None:
+                        uses = x._work
+                        if uses is None:
                             found.append(x)
                             x._work = 1
                         else:
-                            x._work += 1
+                            x._work = uses + 1
+                            shared = True
+            if not shared:  # a tree: nodes were found after their only use
+                return found
             order = []
             for root in found[:starts]:
                 root._work -= 1
@@ -81,6 +86,7 @@ def walk(
     anomaly = current_mode().anomaly
     watched = anomaly or visit is not None
     leaves: dict[Node, Any] = {}
+    arrived, lazy = leaves.get, types.FunctionType
     for node, seed in seeds.items():
         if node.op is None:
             leaves[node] = seed
@@ -107,7 +113,7 @@ def walk(
                     if data is not args[i]:
                         _refuse_changed(node, x)
                     if part is not None:
-                        if isinstance(part, types.FunctionType):
+                        if part.__class__ is lazy:
                             part = part()
                         if fit is not None and (
                             part.shape != data.shape
@@ -118,19 +124,22 @@ def walk(
                         if x.op is not None:
                             before = x._work
                             x._work = part if before is None else before + part
-                        elif x in leaves:
-                            leaves[x] = leaves[x] + part
                         else:
-                            leaves[x] = part if fit is None else engine._own(part, g, args)
+                            before = arrived(x)
+                            if before is not None:
+                                leaves[x] = before + part
+                            else:
+                                leaves[x] = part if fit is None else engine._own(part, g, args)
                     if watched:
                         given.append(part)
             except Exception as error:
                 error.args = (f"{error} ({_where(node, g)})", *error.args[1:])
                 raise
-            if anomaly:
-                _refuse_nan(node, given)
-            if visit is not None:
-                visit(node, g, given)
+            if watched:
+                if anomaly:
+                    _refuse_nan(node, given)
+                if visit is not None:
+                    visit(node, g, given)
             if store:
                 node._grad = g
             if free:
@@ -149,7 +158,7 @@ def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
         with set_mode(in_rule=True):
             parts = rule(graph, g, node, *node.inputs, **options)
     else:
-        xp = node.xp or namespace_of(args[0])
+        xp = NAMESPACES[args[0].__class__]
         if options:
             parts = rule(xp, g, node._data, *args, **options)
         elif len(args) > 2:
@@ -225,7 +234,7 @@ def grad(
     for x in wanted:
         g = found.get(x)
         if g is None:
-            g = (x.xp or namespace_of(x._data)).zeros_like(x._data)
+            g = namespace_of(x._data).zeros_like(x._data)
         results.append(g if isinstance(g, Node) else x._constant(g))
     return results[0] if isinstance(inputs, Node) else tuple(results)
 

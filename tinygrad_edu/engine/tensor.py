@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy
 
@@ -89,21 +89,16 @@ class Tensor(Operators):
         return out
 
     @classmethod
-    def _namespace(cls, op: Op, args: Sequence[Array]) -> Any:
-        kind = args[0].__class__
-        for x in args:
-            if x.__class__ is not kind:
-                devices = ", ".join(namespace_of(a).device for a in args)
-                raise ValueError(
-                    f"{op.name} cannot mix devices ({devices}); move one operand: x.to('cuda')"
-                )
-        return namespace_of(args[0])
+    def _refuse_devices(cls, op: Op, args: Sequence[Array]) -> NoReturn:
+        devices = ", ".join(namespace_of(a).device for a in args)
+        raise ValueError(
+            f"{op.name} cannot mix devices ({devices}); move one operand: x.to('cuda')"
+        )
 
     @classmethod
     def _hold(cls, data: Any) -> Array:
-        if isinstance(data, numpy.generic | bool | int | float):  # NumPy's answer for 0-d operands
-            return numpy.asarray(data)
-        return data
+        """NumPy answers with a scalar where operands have no axes; a Tensor holds arrays only."""
+        return numpy.asarray(data) if isinstance(data, numpy.generic | bool | float) else data
 
     @classmethod
     def _fit(cls, part: Any, like: Array) -> Any:
@@ -136,7 +131,8 @@ class Tensor(Operators):
                     f"backward from {describe(self)}: only a single number has an obvious gradient "
                     "of 1; reduce it first (loss.mean()), or pass backward(gradient)"
                 )
-            return xp.asarray(1, dtype=self._data.dtype).reshape(self._data.shape)
+            one = xp.asarray(1, dtype=self._data.dtype)
+            return one.reshape(self._data.shape) if self._data.shape else one
         array = gradient._data if isinstance(gradient, Tensor) else gradient
         array = xp.asarray(array, dtype=self._data.dtype)
         if array.shape != self._data.shape:
@@ -425,7 +421,9 @@ def _to_array(data: Any, dtype: Any) -> Array:
     if type(data).__module__.startswith("cupy"):
         return cupy_arrays().library.array(data, dtype=dtype)
     if isinstance(data, numpy.ndarray | numpy.generic):
-        array = numpy.array(data, dtype=dtype)
+        array = numpy.array(
+            data, dtype=dtype, order="C"
+        )  # a gradient has it too, and meets it fast
     else:
         try:
             array = numpy.array(_plain_lists(data))

@@ -14,8 +14,7 @@ import numbers
 from typing import Any, ClassVar
 
 from tinygrad_edu.engine.operators import Operators
-from tinygrad_edu.namespaces import floats
-from tinygrad_edu.node import Node, check_bool
+from tinygrad_edu.node import NO_OPTIONS, Node, check_bool
 from tinygrad_edu.ops.registry import Op
 
 
@@ -33,13 +32,14 @@ class Value(Operators):
 
     __slots__ = ()
     holds: ClassVar[type] = float
-    xp: ClassVar[Any] = floats
 
     def __init__(self, data: float, *, name: str | None = None) -> None:
         self._begin(_number(data), True, name)
 
     @classmethod
     def _operand(cls, x: Any, op: Op, beside: Node) -> Value:
+        if x.__class__ is float or x.__class__ is int:  # the usual ones, first
+            return cls._constant(float(x))
         if isinstance(x, numbers.Real) or (
             getattr(x, "shape", None) == () and not isinstance(x, Node)
         ):
@@ -50,7 +50,11 @@ class Value(Operators):
     @classmethod
     def _constant(cls, data: float) -> Value:
         out = object.__new__(Value)
-        out._begin(data, False, None)
+        out._data = data
+        out._grad = out._work = out._note = out.op = None
+        out.inputs = out.args = ()
+        out.options = NO_OPTIONS
+        out.requires_grad = False
         return out
 
     @classmethod

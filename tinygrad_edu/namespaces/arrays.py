@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.vocabulary import ELEMENTWISE
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -121,7 +122,7 @@ class Arrays:
 
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         extra = x.ndim - len(shape)
-        if x.shape[extra:] == shape:
+        if 1 not in shape:  # only new axes, in front
             return self._sum(x, 0 if extra == 1 else tuple(range(extra)))
         axes = [i for i, n in enumerate(shape, extra) if n == 1 and x.shape[i] != 1]
         return self._sum(x, axis=(*range(extra), *axes)).reshape(shape)
@@ -258,12 +259,14 @@ def _may_repeat(index: Any) -> bool:
 
 
 NUMPY = Arrays(numpy)
-_BY_TYPE: dict[type, Arrays] = {numpy.ndarray: NUMPY}
+
+# The namespace that reads data of a class.  The class alone decides, never the values.
+NAMESPACES: dict[type, Any] = {float: floats, numpy.ndarray: NUMPY}
 
 
 def namespace_of(data: Array) -> Arrays:
-    """The namespace that reads `data`: chosen by the array's type, never by its values."""
-    return _BY_TYPE[data.__class__]
+    """The namespace that reads `data`."""
+    return NAMESPACES[data.__class__]
 
 
 def cupy_arrays() -> Arrays:
@@ -281,4 +284,4 @@ def cupy_arrays() -> Arrays:
             "device 'cuda' needs CuPy: pip install 'tinygrad_edu[cuda12]' or '[cuda13]', to match "
             "your driver (tinygrad-edu doctor tells which)"
         ) from error
-    return _BY_TYPE.setdefault(cupy.ndarray, Arrays(cupy))
+    return NAMESPACES.setdefault(cupy.ndarray, Arrays(cupy))
