@@ -30,15 +30,14 @@ def affine(xp, x, weight, *bias):
 
 @affine.vjp
 def affine_vjp(xp, g, out, x, weight, *bias):
-    def turned():  # (m, rows) @ (rows, n)
-        return xp.matmul(xp.matrix_transpose(_as_rows(xp, g)), _as_rows(xp, x))
+    def matrix():  # (m, rows) @ (rows, n)
+        if x.ndim == 2:
+            return xp.matmul(xp.matrix_transpose(g), x)
+        rows = math.prod(x.shape[:-1])
+        flat = xp.reshape(g, shape=(rows, g.shape[-1]))
+        return xp.matmul(xp.matrix_transpose(flat), xp.reshape(x, shape=(rows, x.shape[-1])))
 
-    return (lambda: xp.matmul(g, weight), turned) + (g,) * len(bias)
-
-
-def _as_rows(xp: Any, x: Any) -> Any:
-    """(..., n) -> (rows, n)"""
-    return x if x.ndim == 2 else xp.reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
+    return (lambda: xp.matmul(g, weight), matrix) + (g,) * len(bias)
 
 
 @op(symbol="mse", latex=r"\operatorname{{mse}}\left({x}, {target}\right)")
