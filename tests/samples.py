@@ -619,6 +619,8 @@ shapes: dict[str, list[Sample]] = {
         s(np.zeros((0, 2), int), num_classes=3, dtype="float64"),
         s(i(0, 1).astype(np.int32), num_classes=2, dtype="bool"),
         s(np.array([[[1]]]), num_classes=4, dtype="float32"),
+        s(i(0, -100, 2), num_classes=3, dtype="float64", ignore=-100),
+        s(i(0, 1, 2), num_classes=3, dtype="float64", ignore=1),
     ],
     "to_device": [s(x(*shape), device="cpu") for shape in [*SHAPES, (2, 2, 2)]],
 }

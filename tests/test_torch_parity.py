@@ -82,6 +82,12 @@ def put_add(x, *, index, shape):
     return flat.index_add(0, at.flatten(), x.expand(at.shape).flatten()).reshape(shape)
 
 
+def one_hot(x, *, num_classes, dtype, ignore=None):
+    kept = torch.ones_like(x, dtype=torch.bool) if ignore is None else x != ignore
+    hot = F.one_hot(torch.where(kept, x, 0).long(), num_classes) * kept[..., None]
+    return hot.to(dtype_of(dtype))
+
+
 def take(x, *, indices, axis):
     index = np.take(np.arange(x.numel()).reshape(tuple(x.shape)), indices, axis)
     return torch.take(x, torch.as_tensor(index))
@@ -202,9 +208,7 @@ PARITY = {
     "getitem": lambda x, *, index: torch.take(x, places(tuple(x.shape), index)),
     "put_add": put_add,
     "take": take,
-    "one_hot": lambda x, *, num_classes, dtype: F.one_hot(x.long(), num_classes).to(
-        dtype_of(dtype)
-    ),
+    "one_hot": one_hot,
     "matmul": lambda x, y: torch.matmul(x, y),
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "outer": lambda x, y: torch.outer(x.flatten(), y.flatten()),

@@ -151,12 +151,17 @@ class Arrays:
             self.library.add.at(out.reshape(-1), places.reshape(-1), x.reshape(-1))
         return out
 
-    def one_hot(self, x: Array, num_classes: int, dtype: Any) -> Array:
+    def one_hot(self, x: Array, num_classes: int, dtype: Any, ignore: int | None = None) -> Array:
         if x.size and (x.min() < 0 or x.max() >= num_classes):
-            worst = x.min() if x.min() < 0 else x.max()
-            raise IndexError(f"class {int(worst)} is not in [0, {num_classes})")
+            outside = (x < 0) | (x >= num_classes)
+            wrong = x[outside if ignore is None else outside & (x != ignore)]
+            if wrong.size:
+                raise IndexError(f"class {int(wrong.flat[0])} is not in [0, {num_classes})")
         places = self.library.arange(num_classes, dtype=x.dtype)
-        return (x[..., None] == places).astype(dtype)
+        hot = (x[..., None] == places).astype(dtype)
+        if ignore is not None and 0 <= ignore < num_classes:
+            hot[x == ignore] = 0
+        return hot
 
     # Linear ------------------------------------------------------------------------------------
 

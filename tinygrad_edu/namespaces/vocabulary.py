@@ -62,7 +62,8 @@ ARRAY: dict[str, str] = {
     "triu": "triu(x, k=0): zero below the k-th diagonal of the last two axes",
     "getitem": "getitem(x, index=): x[index]",
     "put_add": "put_add(x, index=, shape=): zeros of `shape`, x added at `index`, repeats included",
-    "one_hot": "one_hot(x, num_classes=, dtype=): a new last axis, 1 at the position x names",
+    "one_hot": "one_hot(x, num_classes=, dtype=, ignore=None): a new last axis, 1 at the place x "
+    "names, and nowhere for `ignore`",
     "matmul": "matmul(x, y): matrix product over the last two axes, the others broadcast",
     "einsum": "einsum(*xs, subscripts=): sums of products named by subscripts",
     "unfold": "unfold(x, size=, stride=, dilation=): windows over the last axes, "

@@ -175,16 +175,14 @@ def _wanted(xp, x, target, weight, ignore_index, label_smoothing):
     if not _is_index(target):
         wanted = target * (1.0 - label_smoothing) + label_smoothing / classes
         return wanted * weights, float(x.size // max(classes, 1))
-    kept = target != ignore_index
-    hot = xp.one_hot(xp.where(kept, target, 0), num_classes=classes, dtype=x.dtype)
-    hot = hot * xp.reshape(kept, shape=(*target.shape, 1))
+    hot = xp.one_hot(target, num_classes=classes, dtype=x.dtype, ignore=ignore_index)
     if axis == 1 and hot.ndim > 2:  # (N, ..., C) -> (N, C, ...)
         hot = xp.transpose(hot, axes=(0, hot.ndim - 1, *range(1, hot.ndim - 1)))
-    total = xp.sum(hot * weights)
+    total = xp.sum(hot if weight is None else hot * weights)
     if label_smoothing:
         spread = (label_smoothing / classes) * xp.sum(hot, axis=axis, keepdims=True)
         hot = hot * (1.0 - label_smoothing) + spread
-    return hot * weights, total
+    return hot if weight is None else hot * weights, total
 
 
 @op(latex=r"\operatorname{{bce}}\left({x}, {target}\right)")

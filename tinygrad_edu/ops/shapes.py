@@ -353,9 +353,12 @@ def _take(xp, x, indices, axis):
 
 
 @op(latex=r"\operatorname{{one\_hot}}\left({x}\right)", differentiable=False)
-def one_hot(xp, x, *, num_classes, dtype="float32"):
-    """A new last axis with 1 at the place each integer of x names, 0 elsewhere.  No gradient."""
-    return xp.one_hot(x, num_classes=num_classes, dtype=dtype)
+def one_hot(xp, x, *, num_classes, dtype="float32", ignore=None):
+    """A new last axis with 1 at the place each integer of x names, 0 elsewhere.  No gradient.
+
+    The integer `ignore` names no place.  Raises IndexError for any other not in [0, num_classes).
+    """
+    return xp.one_hot(x, num_classes=num_classes, dtype=dtype, ignore=ignore)
 
 
 @op(latex=r"\operatorname{{to}}\left({x}\right)")
