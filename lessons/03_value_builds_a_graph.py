@@ -183,28 +183,32 @@ print("sin(1) with xp = floats:", ops.sin.forward(floats, 1.0))
 # %% [markdown]
 # ## Exercise A: three entries for the table
 #
-# Register `sin`, `exp` and `cos`, each with one input `x`. The forwards are `math.sin`, `math.exp`
-# and `math.cos`. The slopes are $\sin' = \cos$, $\exp' = \exp$, $\cos' = -\sin$. A rule takes
-# `(g, out, x)` and returns a **tuple** with one entry, which in Python is written `(something,)`.
-# The rule of `exp` can use `out`, which is already $e^x$.
+# Add `sin`, `exp` and `cos`. An entry is what `register` takes: name, forward, rule. Each operation
+# has one input `x`; the forwards are `math.sin`, `math.exp` and `math.cos`. The slopes are
+# $\sin' = \cos$, $\exp' = \exp$, $\cos' = -\sin$. A rule takes `(g, out, x)` and returns a
+# **tuple** with one gradient in it; Python writes a tuple of one as `(something,)`. The rule of
+# `exp` can use `out`, which is already $e^x$.
 
-# %% exercise="03.register"
-# BEGIN SOLUTION instead of: # register("sin", math.sin, lambda g, out, x: ...)  and two more lines
-register("sin", math.sin, lambda g, out, x: (g * math.cos(x),))
-register("exp", math.exp, lambda g, out, x: (g * out,))
-register("cos", math.cos, lambda g, out, x: (-g * math.sin(x),))
-# END SOLUTION
+# %% exercise="03.entries"
+entries = [
+    # BEGIN SOLUTION instead of: # ("sin", math.sin, lambda g, out, x: ...),  and two more
+    ("sin", math.sin, lambda g, out, x: (g * math.cos(x),)),
+    ("exp", math.exp, lambda g, out, x: (g * out,)),
+    ("cos", math.cos, lambda g, out, x: (-g * math.sin(x),)),
+    # END SOLUTION
+]
 
 # %%
-checked = learn.check("03.register", REGISTRY)
+checked = learn.check("03.entries", entries)
 
 # %% [markdown]
 # The check compares your forwards with `math`, and your rules with a small step to either side, on
-# 100 random inputs each. (`checked.working` is your table once it passes, and a complete one until
-# then, so that the rest of the lesson runs either way.)
+# 100 random inputs each. `checked.working` is your answer once it passes, and a right one until
+# then, so that the rest of the lesson runs either way:
 
 # %%
-REGISTRY.update(checked.working)
+for entry in checked.working:
+    register(*entry)
 
 # %% [markdown]
 # ## An experiment: the toy model of lab 7_1

@@ -5,7 +5,7 @@
 # sweep from the result back to the inputs answers for all of them, if each node waits its turn.
 #
 # - builds: `Value.backward`, `Value.grad`, `topological`
-# - uses: `Value`, `Op`, `ops`, `floats`, `draw`, `learn`
+# - uses: `Value`, `ops`, `floats`, `draw`, `learn`
 # - time: 40 minutes to read, 8 s to run
 # - covers: A (automatic differentiation), D (module 1), E (lab 7_1), micrograd
 #
@@ -140,13 +140,12 @@ def toposort(root):
 
 
 # %%
-checked = learn.check("04.toposort", toposort)
-toposort = checked.working  # yours once it passes, a right one until then
+in_order = learn.check("04.toposort", toposort).working
 
 # %%
 d = diamond()
 names = {node: name for name, node in d.items()}
-print([names.get(node, "constant") for node in toposort(d["y"])])
+print([names.get(node, "constant") for node in in_order(d["y"])])
 
 # %% [markdown]
 # The check tries random graphs, and then a chain of 50,000 operations. There a recursive answer
@@ -156,7 +155,7 @@ print([names.get(node, "constant") for node in toposort(d["y"])])
 # ## Exercise A, second part: the sweep
 #
 # Now `backward(root)`, which leaves in `.grad` of every node what the picture shows. You have
-# `toposort` and `send`. Take care of four things:
+# `in_order` and `send`. Take care of four things:
 #
 # - The root starts with 1.
 # - Parts are **added**: a node may receive several.
@@ -167,7 +166,7 @@ print([names.get(node, "constant") for node in toposort(d["y"])])
 # %% exercise="04.backward"
 def backward(root):
     # BEGIN SOLUTION
-    order = toposort(root)
+    order = in_order(root)
     for node in order:
         if node.op:
             node.grad = 0.0
@@ -180,12 +179,11 @@ def backward(root):
 
 
 # %%
-checked = learn.check("04.backward", backward)
-backward = checked.working
+sweep = learn.check("04.backward", backward).working
 
 # %%
 d = diamond()
-backward(d["y"])
+sweep(d["y"])
 print("t:", d["t"].grad, " x:", d["x"].grad)
 
 # %% [markdown]
@@ -196,7 +194,7 @@ print("t:", d["t"].grad, " x:", d["x"].grad)
 # twice on one graph doubles the leaves, and nothing else. Who wants to start afresh says so:
 
 # %%
-backward(d["y"])
+sweep(d["y"])
 print("second call   t:", d["t"].grad, " x:", d["x"].grad)
 
 
@@ -206,7 +204,7 @@ def zero_grad(*leaves):
 
 
 zero_grad(d["x"])
-backward(d["y"])
+sweep(d["y"])
 print("after zero_grad, x:", d["x"].grad)
 
 # %% [markdown]
@@ -238,7 +236,7 @@ published = {"f3": 0.745, "h3": 2.234, "f2": -1.683, "h2": -3.366, "f1": -17.060
 published |= {"f0": 2.281, "b3": 0.745, "w3": 0.489, "b2": -1.683, "w2": -8.530, "b1": -17.060}
 published |= {"w1": -16.079, "b0": 2.281, "w0": 5.246}
 m = model()
-backward(m["loss"])
+sweep(m["loss"])
 for name, expected in published.items():
     print(f"{name}: {m[name].grad:8.3f}   published {expected:8.3f}")
     assert round(m[name].grad, 3) == expected

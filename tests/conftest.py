@@ -1,5 +1,6 @@
 """Stricter than use: warnings are errors, inputs are read-only, random numbers are seeded."""
 
+import os
 import random
 
 import numpy as np
@@ -11,6 +12,11 @@ from tinygrad_edu.ops import manual_seed
 def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobodys_progress(tmp_path_factory):
+    os.environ["TINYGRAD_EDU_HOME"] = str(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(autouse=True)

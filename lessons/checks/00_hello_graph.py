@@ -49,7 +49,7 @@ class Signs(Exercise):
 
     def unstarted(self, answer):
         open_ = [x for x in "abc" if dict(answer).get(x) not in ("+", "-")]
-        return f'{", ".join(open_)}: still to be "+" or "-"' if open_ else None
+        return f'Still to be "+" or "-": {", ".join(open_)}.' if open_ else None
 
     def cases(self, rng):
         yield [{"a": 2.0, "b": 1.0, "c": 4.0}]
@@ -98,7 +98,7 @@ class Flip(Exercise):
     )
 
     def unstarted(self, answer):
-        return "no number has been changed yet" if dict(answer) == _START else None
+        return "No number has been changed yet." if dict(answer) == _START else None
 
     def cases(self, rng):
         yield [_START]

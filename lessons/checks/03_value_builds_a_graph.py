@@ -1,22 +1,16 @@
 """The exercises of lesson 03."""
 
 import math
-from collections import namedtuple
 
 from tinygrad_edu.learn.exercises import Exercise, Wrong
 from tinygrad_edu.learn.oracles import close, slope, torch_gradient
 
-_Op = namedtuple("_Op", "name forward rule")
 _FORWARDS = {"sin": math.sin, "exp": math.exp, "cos": math.cos}
 
 
-def _table(sin, exp, cos):
-    """A registry with these three rules."""
-    return {
-        "sin": _Op("sin", math.sin, sin),
-        "exp": _Op("exp", math.exp, exp),
-        "cos": _Op("cos", math.cos, cos),
-    }
+def _entries(*rules):
+    """Entries with these rules for sin, exp and cos."""
+    return [(*pair, rule) for pair, rule in zip(_FORWARDS.items(), rules, strict=True)]
 
 
 def _sin(g, out, x):
@@ -31,26 +25,26 @@ def _cos(g, out, x):
     return (-g * math.sin(x),)
 
 
-class Register(Exercise):
-    id = "03.register"
-    answer = "REGISTRY"
+class Entries(Exercise):
+    id = "03.entries"
+    answer = "entries"
     hints = (
         "Look at the two lines that registered add and multiply: name, forward, rule. Yours have "
-        "one input, so the lambdas take (g, out, x) and the tuples have one entry.",
-        "The entry of the tuple is g times the slope: for sin the slope at x is math.cos(x).",
-        'register("sin", math.sin, lambda g, out, x: (g * math.cos(x),)) is the first line. For '
-        "exp the slope is out; for cos it is -math.sin(x).",
+        "one input, so the lambdas take (g, out, x) and the tuples have one gradient.",
+        "The gradient is g times the slope: for sin the slope at x is math.cos(x).",
+        '("sin", math.sin, lambda g, out, x: (g * math.cos(x),)) is the first entry. For exp the '
+        "slope is out; for cos it is -math.sin(x).",
     )
     wrong = (
         Wrong(
             "sign_of_cos",
-            _table(_sin, _exp, lambda g, out, x: (g * math.sin(x),)),
+            _entries(_sin, _exp, lambda g, out, x: (g * math.sin(x),)),
             "This is exactly what you get if the rule of cos has lost its minus: cos falls where "
             "sin is positive.",
         ),
         Wrong(
             "without_g",
-            _table(
+            _entries(
                 lambda g, out, x: (math.cos(x),),
                 lambda g, out, x: (out,),
                 lambda g, out, x: (-math.sin(x),),
@@ -60,13 +54,13 @@ class Register(Exercise):
         ),
         Wrong(
             "exp_as_a_power",
-            _table(_sin, lambda g, out, x: (g * x * math.exp(x - 1),), _cos),
+            _entries(_sin, lambda g, out, x: (g * x * math.exp(x - 1),), _cos),
             "You treated exp as a power of x. In e^x the x is the exponent: the slope is e^x "
             "itself, which is out.",
         ),
         Wrong(
             "integrals",
-            _table(
+            _entries(
                 lambda g, out, x: (-g * math.cos(x),), _exp, lambda g, out, x: (g * math.sin(x),)
             ),
             "The rules of sin and cos have their signs exchanged; you may have integrated. The "
@@ -74,7 +68,7 @@ class Register(Exercise):
         ),
         Wrong(
             "no_tuple",
-            _table(
+            _entries(
                 lambda g, out, x: g * math.cos(x),
                 lambda g, out, x: g * out,
                 lambda g, out, x: -g * math.sin(x),
@@ -85,16 +79,11 @@ class Register(Exercise):
     )
 
     def given(self):
-        registry = {}
-
-        def register(name, forward, rule):
-            registry[name] = _Op(name, forward, rule)
-
-        return {"math": math, "register": register, "REGISTRY": registry}
+        return {"math": math}
 
     def unstarted(self, answer):
-        missing = [name for name in _FORWARDS if name not in answer]
-        return f"not in the registry yet: {', '.join(missing)}" if missing else None
+        missing = [name for name in _FORWARDS if name not in [entry[0] for entry in answer]]
+        return f"There is no entry yet for {', '.join(missing)}." if missing else None
 
     def cases(self, rng):
         yield [
@@ -105,9 +94,9 @@ class Register(Exercise):
 
     def outcome(self, answer, case):
         name, x, g = case
-        op = answer[name]
-        (part,) = op.rule(g, _FORWARDS[name](x), x)
-        return [float(op.forward(x)), float(part)]
+        forward, rule = next(rest for first, *rest in answer if first == name)
+        (part,) = rule(g, _FORWARDS[name](x), x)
+        return [float(forward(x)), float(part)]
 
     def judge(self, case, outcome):
         name, x, g = case

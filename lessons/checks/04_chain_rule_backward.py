@@ -212,11 +212,11 @@ class Backward(Exercise):
     id = "04.backward"
     answer = "backward"
     hints = (
-        "Three loops over toposort(root), or two: set results to 0, give the root its 1, then let "
+        "Go through in_order(root) twice: set results to 0, give the root its 1, then let "
         "every node that has an op send.",
         "for x, part in send(node): x.grad += part. The order guarantees that node.grad is "
         "complete when its turn comes.",
-        "order = toposort(root); for node in order: if node.op: node.grad = 0.0. Then "
+        "order = in_order(root); for node in order: if node.op: node.grad = 0.0. Then "
         "root.grad = 1.0. Then again for node in order: if node.op: the line of hint 2.",
     )
     wrong = (
@@ -230,7 +230,7 @@ class Backward(Exercise):
             "first_sight",
             lambda root: _sweep(root, order=_on_first_sight(root)),
             "This is exactly what you get if nodes send in the order in which they are met "
-            "(pre-order): some send before their own gradient is complete. Use toposort.",
+            "(pre-order): some send before their own gradient is complete. Use in_order.",
         ),
         Wrong(
             "keeps_results",
@@ -252,7 +252,7 @@ class Backward(Exercise):
     )
 
     def given(self):
-        return {"toposort": _by_counting, "send": _send}
+        return {"in_order": _by_counting, "send": _send}
 
     def cases(self, rng):
         shapes = [_random_shape(rng, 3 + i // 6) for i in range(42)]  # small ones first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,13 @@ class Lesson:
 
 
 def folder() -> Path:
-    """Where the lessons lie: inside the installed package, or beside it in a checkout."""
+    """Where the lessons lie: inside the installed package, or beside it in a checkout.
+
+    The environment variable TINYGRAD_EDU_LESSONS names another folder, such as one of your own.
+    """
+    chosen = os.environ.get("TINYGRAD_EDU_LESSONS")
+    if chosen:
+        return Path(chosen)
     package = Path(__file__).resolve().parent.parent
     places = [package / "lessons", package.parent / "lessons"]
     for place in places:

@@ -8,6 +8,7 @@ half a file; a damaged file is put aside under another name and reported.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -36,29 +37,39 @@ def home() -> Path:
 
 
 def progress() -> State:
-    """What has been done so far.
+    """What has been done so far; nothing, with a message, if it cannot be read.
 
     ``["exercises"]`` maps an exercise to its attempts (a count), passed (a bool), hints (how many
     were seen) and solution (whether it was seen); ``["notebooks"]`` a lesson to the learner's file.
     """
+    try:
+        return _read()
+    except OSError as error:
+        show.say(f"Your progress could not be read: {error}", "warning")
+        return {"exercises": {}, "notebooks": {}}
+
+
+def _read() -> State:
     path = home() / "progress.json"
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        if not all(isinstance(x, dict) for x in (state, state["exercises"], state["notebooks"])):
-            raise ValueError("it does not have the form of a progress file")
+        entries = [state, state["exercises"], state["notebooks"], *state["exercises"].values()]
+        if all(isinstance(entry, dict) for entry in entries):
+            return state
+        _put_aside(path, "it does not have the form of a progress file")
     except FileNotFoundError:
         pass
-    except (ValueError, KeyError) as error:
-        _put_aside(path, error)
-    else:
-        return state
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _put_aside(path, str(error))
     return {"exercises": {}, "notebooks": {}}
 
 
 def exercise(state: State, id: str) -> dict[str, Any]:
     """What `state` says about one exercise; may be changed."""
-    fresh = {"attempts": 0, "passed": False, "hints": 0, "solution": False}
-    return state["exercises"].setdefault(id, fresh)
+    entry = state["exercises"].setdefault(id, {})
+    for key, fresh in (("attempts", 0), ("passed", False), ("hints", 0), ("solution", False)):
+        entry.setdefault(key, fresh)
+    return entry
 
 
 def is_done(lesson: Lesson) -> bool:
@@ -78,7 +89,7 @@ def update(change: Callable[[State], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.with_suffix(".lock")):
-            state = progress()
+            state = _read()
             change(state)
             draft = path.with_suffix(".new")
             draft.write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -87,12 +98,13 @@ def update(change: Callable[[State], Any]) -> None:
         show.say(f"Your progress could not be saved in {path}: {error}", "warning")
 
 
-def _put_aside(path: Path, error: Exception) -> None:
-    aside = path.with_name(f"progress-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json")
+def _put_aside(path: Path, reason: str) -> None:
+    names = (path.with_name(f"progress-damaged-{i}.json") for i in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
     path.replace(aside)
     show.say(
-        f"The progress file {path} could not be read ({error}). It is kept as {aside.name}; "
-        "a new one is started.",
+        f"The progress file {path} could not be understood ({reason}). It is kept as "
+        f"{aside.name}; a new one is started.",
         "warning",
     )
 

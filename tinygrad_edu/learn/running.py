@@ -58,8 +58,8 @@ class Run:
         took = f"{self.seconds:.1f} s" + (f" of {self.budget:.0f} s" if self.budget else "")
         lines = [f"lesson {self.lesson.number} · {self.lesson.title}: {took}"]
         for v in self.verdicts:
-            reason = "" if v.passed else f": {v.message}"
-            lines.append(f"  {v.exercise}: {v.status}{reason}")
+            lines.append(f"  {v.exercise}: {v.status}")
+            lines += [] if v.passed else [f"    {line}" for line in v.message.splitlines()]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
