@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.figure import Box, Cell, Figure
+from tinygrad_edu.readers.frames import Frame
 from tinygrad_edu.readers.palette import colour
 from tinygrad_edu.readers.telling import labels
 from tinygrad_edu.readers.trace import Graph
@@ -59,18 +60,18 @@ def cards(figure: Figure, *, theme: str) -> str:
     return dot.source
 
 
-def _framed(dot: Any, nodes: list[tuple[tuple[str, ...], str, str]]) -> None:
+def _framed(dot: Any, nodes: list[tuple[Frame, str, str]]) -> None:
     """Add nodes of (frame, id, label) inside nested clusters, without recursion."""
-    members: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
+    members: dict[Frame, list[tuple[str, str]]] = defaultdict(list)
     for frame, id, label in nodes:
         members[frame].append((id, label))
     for id, label in members.pop((), ()):
         dot.node(id, label=label)
-    graphs: dict[tuple[str, ...], Any] = {(): dot}
+    graphs: dict[Frame, Any] = {(): dot}
     paths = sorted({path[:depth] for path in members for depth in range(1, len(path) + 1)})
     for number, path in enumerate(paths):
         graphs[path] = type(dot)(name=f"cluster_{number}")
-        graphs[path].attr(label=f"<{escape(wording.clean(path[-1], 32))}>")
+        graphs[path].attr(label=f"<{escape(wording.clean(path[-1][0], 32))}>")
         for id, label in members.get(path, ()):
             graphs[path].node(id, label=label)
     for path in reversed(paths):

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from tinygrad_edu.readers import wording
+from tinygrad_edu.readers.frames import Frame
+from tinygrad_edu.readers.frames import frames as frames_of
 from tinygrad_edu.readers.layered import ranks
 from tinygrad_edu.readers.local import local_derivatives
 from tinygrad_edu.readers.trace import Graph, GraphNode
@@ -68,7 +70,7 @@ class Box:
     pins: int
     header: Row
     grid: tuple[Row, ...]
-    frame: tuple[str, ...]
+    frame: Frame
 
     @cached_property
     def columns(self) -> list[float]:
@@ -130,7 +132,7 @@ def figure(
     full = detail == "full" or (detail == "auto" and len(graph.nodes) <= FULL)
     labelled = len(graph.nodes) <= COMPACT
     local = local_derivatives(graph) if "local" in shown and full else {}
-    frames = _frames(graph) if "scopes" in shown else [()] * len(graph.nodes)
+    frames: list[Frame] = frames_of(graph) if "scopes" in shown else [()] * len(graph.nodes)
     users = _distant_users(graph)
 
     boxes: list[Box] = []
@@ -202,31 +204,10 @@ def _distant_users(graph: Graph) -> dict[int, list[int]]:
     return distant
 
 
-def _frames(graph: Graph) -> list[tuple[str, ...]]:
-    """The scope each node is drawn in: its own, or for a leaf made outside any scope, the innermost
-    one that holds all its uses.  Data (leaves that take no gradient) stays outside."""
-    frames = [node.scope for node in graph.nodes]
-    used_in: dict[int, tuple[str, ...]] = {}
-    for start, end, _ in graph.edges:
-        scope = graph.nodes[end].scope
-        seen = used_in.get(start, scope)
-        same = 0
-        while same < min(len(scope), len(seen)) and scope[same] == seen[same]:
-            same += 1
-        used_in[start] = scope[:same]
-    for node in graph.nodes:
-        leaf = node.op is None and not node.scope
-        if leaf and (node.requires_grad or node.kind == "constant"):
-            frames[node.index] = used_in.get(node.index, ())
-    return frames
-
-
 # What a box says --------------------------------------------------------------------------------
 
 
-def _box(
-    id: str, node: GraphNode, copies: int, frame: tuple[str, ...], shown: set[str], full: bool
-) -> Box:
+def _box(id: str, node: GraphNode, copies: int, frame: Frame, shown: set[str], full: bool) -> Box:
     header: list[Cell] = []
     if node.name:
         theta = "θ " if node.kind == "parameter" else ""

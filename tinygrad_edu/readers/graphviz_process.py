@@ -85,13 +85,16 @@ class Child:
         self.stop()
         if not sys.executable:
             raise Unavailable("Python does not know its own executable")
-        theirs_in, self._requests = os.pipe()
-        self._replies, theirs_out = os.pipe()
+        theirs: list[int] = []
         try:
+            end, self._requests = os.pipe()
+            theirs.append(end)
+            self._replies, end = os.pipe()
+            theirs.append(end)
             self._process = subprocess.Popen(
                 [sys.executable, "-I", __file__],
-                stdin=theirs_in,
-                stdout=theirs_out,
+                stdin=theirs[0],
+                stdout=theirs[1],
                 stderr=subprocess.DEVNULL,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows
             )
@@ -99,9 +102,13 @@ class Child:
             self._close_pipes()
             raise Unavailable(f"no child process: {error}") from error
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
-        answer = self._ask({"path": [p for p in sys.path if isinstance(p, str)]}, _START_SECONDS)
+            for end in theirs:
+                os.close(end)
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        try:
+            answer = self._ask({"path": path}, _START_SECONDS)
+        except (Failed, Late) as error:
+            answer = {"error": f"pygraphviz does not start: {error}"}
         if "error" in answer:
             self._missing = answer["error"]
             self.stop()
@@ -120,19 +127,19 @@ class Child:
 
         watch = threading.Timer(seconds, end)
         watch.daemon = True
-        watch.start()
         try:
+            watch.start()
             _write(self._requests, json.dumps(request).encode("ascii") + b"\n")
             line = _read_line(self._replies)
             answer: dict[str, Any] = json.loads(line)
         except BaseException as error:  # Ctrl-C too: an answer left in the pipe would mislead
             process.kill()
             self.stop()
-            if not isinstance(error, OSError | EOFError | ValueError):
+            if not isinstance(error, OSError | EOFError | ValueError | RuntimeError):
                 raise
             if late.is_set():
                 raise Late(f"no answer from Graphviz within {seconds:g} s") from None
-            raise Failed("Graphviz died of this graph") from error
+            raise Failed("Graphviz died") from error
         finally:
             watch.cancel()
         return answer

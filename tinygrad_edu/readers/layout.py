@@ -9,6 +9,7 @@ for want of a layout.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import logging
 import shutil
@@ -16,13 +17,14 @@ import subprocess
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from tinygrad_edu.readers import layered
 from tinygrad_edu.readers.graphviz_process import Failed, Late, Unavailable, child
 
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
-Path = tuple[str, ...]  # of a frame: the names of the frames around it and its own
+Path = tuple[Any, ...]  # of a frame: what names the frames around it, and it
 
 DEADLINE = 2.0  # seconds
 FRAME_MARGIN = 18.0  # around what a frame holds; its name stands in the upper one
@@ -257,13 +259,13 @@ def _honest(
     rectangles: dict[Path, Rectangle], centres: Sequence[Point], frames: Sequence[Path]
 ) -> dict[Path, Rectangle]:
     """The frames that hold their own boxes only: the layered layout does not know of frames."""
+    boxes = sorted(zip(centres, frames, strict=True))
 
     def foreign(path: Path, frame: Rectangle) -> bool:
         left, top, right, bottom = frame
-        return any(
-            left < x < right and top < y < bottom and of[: len(path)] != path
-            for (x, y), of in zip(centres, frames, strict=True)
-        )
+        first = bisect.bisect_left(boxes, left, key=lambda box: box[0][0])
+        last = bisect.bisect_right(boxes, right, key=lambda box: box[0][0])
+        return any(top < y < bottom and of[: len(path)] != path for (_, y), of in boxes[first:last])
 
     return {path: frame for path, frame in rectangles.items() if not foreign(path, frame)}
 

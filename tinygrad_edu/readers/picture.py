@@ -22,7 +22,7 @@ from tinygrad_edu.readers.trace import Graph, trace
 _RENDER_SECONDS = 20.0
 _FITS = 1600  # px; a wider drawing scrolls in a notebook instead of shrinking
 _LABEL_ROOM = 6.65  # px per character of an edge label
-_NEXT_STEP = (
+_INSTALL = (
     "run: pip install 'pygraphviz>=2.0' (it has Graphviz inside), or install Graphviz so that "
     "`dot` is on the PATH; .svg and .dot need neither"
 )
@@ -187,7 +187,8 @@ class Drawing:
                 ).stdout
             except (OSError, subprocess.SubprocessError) as error:
                 reason = error
-        raise RuntimeError(f"cannot make a {format} ({reason}); {_NEXT_STEP}") from reason
+        next_step = _INSTALL if isinstance(reason, Unavailable) else "save it as .svg instead"
+        raise RuntimeError(f"cannot make a {format} ({reason}); {next_step}") from reason
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """An image that notebooks show even before they are trusted, and a table in words."""

@@ -136,7 +136,7 @@ class _Writer:
         for path, (left, top, right, bottom) in self.layout.frames.items():
             x, y = round(left) + MARGIN + 4, round(top) + MARGIN + 2
             width, height = round(right - left) - 8, round(bottom - top) - 4
-            name = wording.clean(path[-1], max(int((width - 12) / SMALL_CELL), 1))
+            name = wording.clean(path[-1][0], max(int((width - 12) / SMALL_CELL), 1))
             parts.append(
                 f'<rect class="{self.p}-frame" x="{x}" y="{y}" width="{width}" height="{height}" '
                 f'rx="8"/><text class="{self.p}-f" x="{x + 8}" y="{y + 12}">{_text(name)}</text>'
