@@ -1,0 +1,220 @@
+"""For every module of `nn`, at least five configurations to compare with PyTorch on.
+
+``made(*args, **options)(*inputs)``: how the module is made, and what it is called with.  Inputs
+with a floating dtype get gradients, unless they are `Fixed`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from functional_table import probabilities, signs
+from samples import i, x
+
+
+class Fixed(NamedTuple):
+    """An input without gradient."""
+
+    array: np.ndarray
+
+
+class Config(NamedTuple):
+    """Arguments of the constructor, and of the call."""
+
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    inputs: tuple[Any, ...]
+
+
+def made(*args: Any, **options: Any) -> Callable[..., Config]:
+    return lambda *inputs: Config(args, options, inputs)
+
+
+def activation(*choices: dict[str, Any]) -> list[Config]:
+    """The defaults on four shapes, then a matrix under each choice of options."""
+    return [
+        *(made()(x(*shape, low=-5.0, high=7.0)) for shape in [(), (5,), (2, 3), (2, 1, 4)]),
+        *(made(**choice)(x(2, 4, low=-5.0, high=7.0)) for choice in choices or [{}]),
+    ]
+
+
+def in_place(*choices: dict[str, Any]) -> list[Config]:
+    return activation({"inplace": True}, *choices)
+
+
+def along(shapes: list[tuple[int, ...]], axes: list[int]) -> list[Config]:
+    return [made(dim=axis)(x(*shape)) for shape, axis in zip(shapes, axes, strict=True)]
+
+
+def loss(*choices: dict[str, Any]) -> list[Config]:
+    """Two operands of one shape: the defaults, three reductions, three axes, then each choice."""
+    common = [{}, *({"reduction": r} for r in ("mean", "sum", "none"))]
+    return [
+        *(made(**choice)(x(2, 3), x(2, 3, low=-1.5)) for choice in [*common, *choices]),
+        made()(x(2, 2, 2), x(2, 2, 2, low=-1.5)),
+    ]
+
+
+AXES = along([(5,), (2, 3), (2, 3), (2, 3, 4), (2, 3, 4)], [0, 0, 1, -2, -1])
+CLASSES = i(0, 2, 1, 2)
+WEIGHT = np.array([0.5, 1.0, 2.0])
+
+MODULES: dict[str, list[Config]] = {
+    "ReLU": in_place(),
+    "LeakyReLU": in_place({"negative_slope": 0.3}),
+    "ELU": in_place({"alpha": 0.5}),
+    "SELU": in_place(),
+    "CELU": in_place({"alpha": 2.0}),
+    "GELU": activation({"approximate": "tanh"}),
+    "SiLU": in_place(),
+    "Mish": in_place(),
+    "Softplus": activation({"beta": 2.0}),
+    "LogSigmoid": activation(),
+    "Hardtanh": in_place({"min_val": -2.0, "max_val": 0.5}),
+    "ReLU6": in_place(),
+    "Hardsigmoid": in_place(),
+    "Hardswish": in_place(),
+    "Softsign": activation(),
+    "Tanhshrink": activation(),
+    "Sigmoid": activation(),
+    "Tanh": activation(),
+    "Softmax": AXES,
+    "LogSoftmax": AXES,
+    "Identity": [*activation(), made(54, unused=True)(x(2, 3))],
+    "Flatten": [
+        made()(x(2, 3, 4)),
+        made(0)(x(5)),
+        made(0)(x(2, 3, 4)),
+        made(1, 2)(x(2, 3, 2, 2)),
+        made(start_dim=-2)(x(2, 3, 4)),
+        made(end_dim=-2)(x(2, 3, 2, 2)),
+    ],
+    "Linear": [
+        made(3, 2)(x(4, 3)),
+        made(3, 2, bias=False)(x(4, 3)),
+        made(3, 1)(x(3)),
+        made(3, 5)(x(2, 4, 3)),
+        made(in_features=1, out_features=4)(x(4, 1)),
+    ],
+    "Bilinear": [
+        made(3, 2, 4)(x(5, 3), x(5, 2)),
+        made(3, 2, 4, bias=False)(x(5, 3), x(5, 2)),
+        made(3, 2, 1)(x(2, 5, 3), x(2, 5, 2)),
+        made(1, 1, 3)(x(4, 1), x(4, 1)),
+        made(in1_features=2, in2_features=2, out_features=2)(x(1, 2), x(1, 2)),
+    ],
+    "Embedding": [
+        made(4, 3)(i(0, 2, 2)),
+        made(4, 3)(np.array([[0, 1], [3, 3]])),
+        made(4, 3, padding_idx=2)(i(0, 2, 2)),
+        made(4, 3, -1)(i(0, 3, 3)),
+        made(num_embeddings=2, embedding_dim=1)(np.array(1)),
+    ],
+    "BatchNorm1d": [
+        made(3)(x(4, 3)),
+        made(3)(x(4, 3, 2)),
+        made(3, eps=0.1, momentum=0.4)(x(4, 3)),
+        made(3, momentum=None)(x(4, 3)),
+        made(3, affine=False)(x(4, 3)),
+        made(3, track_running_stats=False)(x(4, 3, 2)),
+        made(3, bias=False)(x(4, 3)),
+    ],
+    "BatchNorm2d": [
+        made(3)(x(2, 3, 2, 2)),
+        made(3, eps=0.1, momentum=0.4)(x(2, 3, 2, 2)),
+        made(3, momentum=None)(x(2, 3, 2, 2)),
+        made(3, affine=False)(x(2, 3, 2, 2)),
+        made(3, track_running_stats=False)(x(2, 3, 2, 2)),
+    ],
+    "LayerNorm": [
+        made(3)(x(4, 3)),
+        made((3, 4))(x(2, 3, 4)),
+        made(3, eps=0.1)(x(2, 4, 3)),
+        made([3], elementwise_affine=False)(x(4, 3)),
+        made(3, bias=False)(x(4, 3)),
+    ],
+    "RMSNorm": [
+        made(3)(x(4, 3)),
+        made((3, 4))(x(2, 3, 4)),
+        made(3, eps=0.1)(x(2, 4, 3)),
+        made([3], elementwise_affine=False)(x(4, 3)),
+        made(3, 1e-3)(x(3)),
+    ],
+    "GroupNorm": [
+        made(2, 4)(x(2, 4)),
+        made(2, 4)(x(2, 4, 3)),
+        made(1, 4, eps=0.1)(x(2, 4, 2, 2)),
+        made(4, 4)(x(2, 4, 3)),
+        made(2, 4, affine=False)(x(2, 4, 3)),
+    ],
+    "Dropout": [
+        made(p=0.0)(x(2, 3)),
+        made(p=1.0)(x(2, 3)),
+        made(0.0, True)(x(2, 3)),
+        made(1.0)(x(2, 1, 3)),
+        made(0.0)(x(5)),
+    ],
+    "Dropout2d": [
+        made(p=0.0)(x(2, 3, 2, 2)),
+        made(p=1.0)(x(2, 3, 2, 2)),
+        made(0.0, True)(x(2, 3, 2, 2)),
+        made(1.0)(x(2, 1, 3, 1)),
+        made(0.0)(x(1, 2, 2, 2)),
+    ],
+    "MSELoss": loss(),
+    "L1Loss": loss(),
+    "SmoothL1Loss": loss({"beta": 0.3}),
+    "HuberLoss": loss({"delta": 0.3}),
+    "CrossEntropyLoss": [
+        made()(x(4, 3), CLASSES),
+        made()(x(4, 3), probabilities(4, 3)),
+        made(WEIGHT)(x(4, 3), CLASSES),
+        made(weight=WEIGHT, label_smoothing=0.1)(x(4, 3), CLASSES),
+        made(ignore_index=2, reduction="sum")(x(4, 3), CLASSES),
+        made(reduction="none")(x(2, 3, 2), np.array([[0, 1], [2, 2]])),
+    ],
+    "NLLLoss": [
+        made()(x(4, 3), CLASSES),
+        made(WEIGHT)(x(4, 3), CLASSES),
+        made(weight=WEIGHT, reduction="none")(x(4, 3), CLASSES),
+        made(ignore_index=2, reduction="sum")(x(4, 3), CLASSES),
+        made(reduction="none")(x(2, 3, 2), np.array([[0, 1], [2, 2]])),
+    ],
+    "BCELoss": [
+        *(
+            made(reduction=r)(probabilities(2, 3), probabilities(2, 3))
+            for r in ("mean", "sum", "none")
+        ),
+        made(WEIGHT)(probabilities(2, 3), probabilities(2, 3)),
+        made()(probabilities(5), np.array([0.0, 1.0, 1.0, 0.0, 1.0])),
+    ],
+    "BCEWithLogitsLoss": [
+        *(made(reduction=r)(x(2, 3), probabilities(2, 3)) for r in ("mean", "sum", "none")),
+        made(WEIGHT)(x(2, 3), probabilities(2, 3)),
+        made(pos_weight=WEIGHT)(x(2, 3), probabilities(2, 3)),
+    ],
+    "KLDivLoss": [
+        *(
+            made(reduction=r)(x(2, 3), probabilities(2, 3))
+            for r in ("mean", "sum", "none", "batchmean")
+        ),
+        made(log_target=True)(x(2, 3), x(2, 3)),
+    ],
+    "HingeEmbeddingLoss": [
+        *(made(reduction=r)(x(2, 3), Fixed(signs(2, 3))) for r in ("mean", "sum", "none")),
+        made(0.3)(x(5), Fixed(signs(5))),
+        made(margin=2.5)(x(2, 2, 2), Fixed(signs(2, 2, 2))),
+    ],
+    "MarginRankingLoss": [
+        *(made(reduction=r)(x(2, 3), x(2, 3), Fixed(signs(2, 3))) for r in ("mean", "sum", "none")),
+        made(0.3)(x(5), x(5), Fixed(signs(5))),
+        made(margin=2.5)(x(2, 2, 2), x(2, 2, 2), Fixed(signs(2, 2, 2))),
+    ],
+    "CosineSimilarity": [
+        made()(x(2, 3), x(2, 3)),
+        made(0)(x(3), x(3)),
+        made(dim=-1)(x(2, 3, 4), x(2, 3, 4)),
+        made()(x(2, 3), x(1, 3)),
+        made(eps=1e-3)(x(2, 3), x(2, 3)),
+    ],
+}

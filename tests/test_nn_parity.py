@@ -1,0 +1,199 @@
+"""Every module against PyTorch's of the same name, from one table: none can be left out."""
+
+import copy
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+from modules_table import MODULES, Fixed
+
+from tinygrad_edu import Tensor, nn
+
+CONTAINERS = {"Module", "Sequential", "ModuleList", "ModuleDict"}
+LAYERS = {
+    name
+    for name in nn.__all__
+    if inspect.isclass(getattr(nn, name)) and issubclass(getattr(nn, name), nn.Module)
+} - CONTAINERS
+
+
+def test_every_module_has_configurations():
+    assert set(MODULES) == LAYERS
+    assert {name: len(rows) for name, rows in MODULES.items() if len(rows) < 5} == {}
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS | CONTAINERS))
+def test_every_module_says_what_it_does(name):
+    lines = inspect.getdoc(getattr(nn, name)).splitlines()
+    assert lines[0].endswith((".", ":"))
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def pair(name, config, torch):
+    """Our module and PyTorch's in float64, made alike, with the same random state."""
+    arrays = {k: v for k, v in config.options.items() if isinstance(v, np.ndarray)}
+    plain = {k: v for k, v in config.options.items() if k not in arrays}
+
+    def make(cls, wrap):
+        args = [wrap(a) if isinstance(a, np.ndarray) else a for a in config.args]
+        return cls(*args, **plain, **{k: wrap(v) for k, v in arrays.items()}).double()
+
+    ours = make(getattr(nn, name), Tensor)
+    theirs = make(getattr(torch.nn, name), torch.tensor)
+    rng = np.random.default_rng(0)
+    state = {
+        key: t if t.dtype == torch.int64 else torch.tensor(rng.uniform(0.2, 1.5, t.shape))
+        for key, t in theirs.state_dict().items()
+    }
+    theirs.load_state_dict(state)
+    ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+def run(module, inputs, leaf, constant):
+    operands = [
+        constant(a.array) if isinstance(a, Fixed) else leaf(a) if a.dtype.kind == "f"
+        else constant(a)
+        for a in inputs
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's advice on reductions
+        return operands, module(*operands)
+
+
+def differences(ours, theirs, inputs, torch):
+    """What differs in one call and its backward pass."""
+    a, out = run(ours, inputs, lambda v: Tensor(v, requires_grad=True), Tensor)
+    leaves = [torch.tensor(v, requires_grad=True) if not isinstance(v, Fixed)
+              and v.dtype.kind == "f" else None for v in inputs]  # fmt: skip
+    theirs_inputs = [
+        leaf.clone() if leaf is not None  # a copy, for what works in place
+        else torch.tensor(v.array if isinstance(v, Fixed) else v)
+        for v, leaf in zip(inputs, leaves, strict=True)
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = theirs(*theirs_inputs)
+    found = {"output": (out.data, expected.detach().numpy())}
+    g = np.random.default_rng(1).normal(size=out.shape)
+    if out.requires_grad:
+        out.backward(g)
+        expected.backward(torch.tensor(g))
+    for n, (mine, leaf) in enumerate(zip(a, leaves, strict=True)):
+        if leaf is not None:
+            found[f"gradient of input {n}"] = (mine.grad, leaf.grad)
+    for (name, p), (key, q) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
+        assert name == key
+        found[f"gradient of {name}"] = (p.grad, q.grad)
+    for (name, p), (key, q) in zip(ours.named_buffers(), theirs.named_buffers(), strict=True):
+        assert name == key
+        found[name] = (p.data, q.numpy())
+    return [what for what, (mine, other) in found.items() if not same(mine, other)]
+
+
+def same(mine, other):
+    if other is None or mine is None:
+        zero = mine if other is None else other
+        return zero is None or not np.any(np.asarray(zero))
+    other = np.asarray(other)
+    return (
+        mine.shape == other.shape
+        and mine.dtype == other.dtype
+        and np.allclose(mine, other, rtol=1e-6, atol=1e-9)
+    )
+
+
+CASES = [(name, n) for name in sorted(MODULES) for n in range(len(MODULES[name]))]
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_outputs_gradients_and_buffers(name, number, train, torch):
+    config = MODULES[name][number]
+    ours, theirs = pair(name, config, torch)
+    ours.train(train), theirs.train(train)
+    for _ in range(2):  # running statistics move twice
+        ours.zero_grad(), theirs.zero_grad()
+        assert differences(ours, theirs, config.inputs, torch) == []
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_states_go_both_ways(name, number, torch):
+    ours, theirs = pair(name, MODULES[name][number], torch)
+    fresh = copy.deepcopy(theirs)
+    for tensor in fresh.state_dict().values():
+        tensor.zero_()
+    state = {key: torch.tensor(value.data) for key, value in ours.state_dict().items()}
+    fresh.load_state_dict(state, strict=True)
+    mine, given = fresh.state_dict(), theirs.state_dict()
+    assert [*mine] == [*given] == [*ours.state_dict()]
+    assert all(torch.equal(mine[key], given[key]) for key in given)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_printed_as_pytorch_prints_it(name, number, torch):
+    ours, theirs = pair(name, MODULES[name][number], torch)
+    printed = repr(ours)
+    if name in ("Hardsigmoid", "Hardswish"):  # PyTorch does not show their only option
+        printed = printed.replace("inplace=True", "")
+    assert printed == repr(theirs).replace(", threshold=20.0", "")
+
+
+ABSENT = {
+    *("size_average", "reduce", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
+    *("_weight", "_freeze", "threshold", "min_value", "max_value", "args", "kwargs"),
+}
+OURS = {("Softmax", "dim"), ("LogSoftmax", "dim")}  # no default: PyTorch's is a guess it warns of
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", sorted(LAYERS - {"Identity"}))
+def test_arguments_are_pytorchs(name, torch):
+    mine = inspect.signature(getattr(nn, name)).parameters
+    theirs = inspect.signature(getattr(torch.nn, name)).parameters
+    shared = [p for p in mine.values() if p.name != "generator"]
+    for p in shared:
+        assert p.name in theirs
+        if (name, p.name) not in OURS:
+            assert p.default == theirs[p.name].default
+    assert theirs.keys() - mine.keys() <= ABSENT
+    by_place = [p.name for p in shared if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert by_place == [*theirs][: len(by_place)]  # the same call means the same
+
+
+@pytest.mark.parity
+def test_a_wrong_module_is_found(torch):
+    config = MODULES["BatchNorm1d"][0]
+    ours, theirs = pair("BatchNorm1d", config, torch)
+    ours.eps = 0.1
+    found = differences(ours, theirs, config.inputs, torch)
+    assert found == ["output", "gradient of input 0", "gradient of weight"]
+    ours, theirs = pair("BatchNorm1d", config, torch)
+    ours.momentum = 0.2
+    assert differences(ours, theirs, config.inputs, torch) == ["running_mean", "running_var"]
+
+
+@pytest.mark.parity
+def test_containers_print_and_save_as_pytorch_does(torch):
+    def build(nn):
+        return nn.Sequential(
+            nn.Linear(2, 3),
+            nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.ModuleList([nn.Tanh(), nn.Tanh()])}),
+            nn.ModuleList(nn.Linear(3, 3) for _ in range(3)),
+            nn.Sequential(),
+        )
+
+    ours, theirs = build(nn), build(torch.nn)
+    assert repr(ours) == repr(theirs)
+    assert [*ours.state_dict()] == [*theirs.state_dict()]
+    for names in ("named_modules", "named_parameters", "named_children"):
+        assert [n for n, _ in getattr(ours, names)()] == [n for n, _ in getattr(theirs, names)()]
+    assert repr(ours[1:]) == repr(theirs[1:])

@@ -1,0 +1,209 @@
+"""Initial values: each function fills a tensor in place and returns it, as in ``torch.nn.init``.
+
+What draws numbers takes ``generator``, a `numpy.random.Generator`; without one it is the generator
+that `manual_seed` seeds.  A weight has shape (outputs, inputs, ...), the rest being a kernel.
+
+>>> import numpy
+>>> from tinygrad_edu import zeros
+>>> weight = xavier_uniform_(zeros(3, 5), generator=numpy.random.default_rng(0))
+>>> bool((abs(weight.data) <= (6 / (3 + 5)) ** 0.5).all())
+True
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy
+
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.ops.random import generator_or_default
+
+T = TypeVar("T", bound=Tensor)
+
+
+def _fill(tensor: T, array: Any) -> T:
+    tensor.data = numpy.asarray(array, dtype=tensor.dtype)
+    return tensor
+
+
+def constant_(tensor: T, val: float) -> T:
+    """One value everywhere."""
+    return _fill(tensor, numpy.full(tensor.shape, val))
+
+
+def zeros_(tensor: T) -> T:
+    """Zeros."""
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor: T) -> T:
+    """Ones."""
+    return constant_(tensor, 1.0)
+
+
+def eye_(tensor: T) -> T:
+    """The identity matrix, of a tensor with two axes."""
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_ fills matrices, not shape {tensor.shape}")
+    return _fill(tensor, numpy.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Any = None) -> T:
+    """Numbers drawn evenly from [a, b)."""
+    return _fill(tensor, generator_or_default(generator).uniform(a, b, tensor.shape))
+
+
+def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> T:
+    """Normal numbers."""
+    return _fill(tensor, generator_or_default(generator).normal(mean, std, tensor.shape))
+
+
+def trunc_normal_(
+    tensor: T,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
+) -> T:
+    """Normal numbers from [a, b]: those outside are drawn again.
+
+    Raises ValueError where fewer than one in 40 draws would be inside.
+    """
+
+    def below(x: float) -> float:
+        return 0.5 * math.erfc((mean - x) / (std * math.sqrt(2.0)))
+
+    if below(b) - below(a) < 1 / 40:
+        raise ValueError(
+            f"trunc_normal_ with mean {mean} and std {std} would hardly draw any number from "
+            f"[{a}, {b}]; a and b are bounds of the numbers, not multiples of std"
+        )
+    draw = generator_or_default(generator)
+    out = draw.normal(mean, std, tensor.shape)
+    outside = (out < a) | (out > b)
+    while outside.any():
+        out[outside] = draw.normal(mean, std, int(outside.sum()))
+        outside = (out < a) | (out > b)
+    return _fill(tensor, out)
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """How many numbers feed one output of a weight, and how many outputs one input feeds.
+
+    (outputs, inputs, *kernel) -> (inputs * kernel, outputs * kernel), of the kernel's size.
+
+    >>> from tinygrad_edu import zeros
+    >>> fans(zeros(8, 3, 5, 5))
+    (75, 200)
+    """
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"fans are those of a weight (outputs, inputs, ...), not of shape {tensor.shape}"
+        )
+    kernel = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * kernel, tensor.shape[0] * kernel
+
+
+_GAINS = {
+    "linear": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5.0 / 3.0,
+    "relu": math.sqrt(2.0),
+    "selu": 0.75,
+}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which weights before a nonlinearity should be larger, to keep the variance.
+
+    param : the negative slope of "leaky_relu", 0.01 by default.
+
+    >>> round(calculate_gain("relu"), 4)
+    1.4142
+    """
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2.0 / (1.0 + (0.01 if param is None else param) ** 2))
+    if nonlinearity not in _GAINS:
+        known = ", ".join([*_GAINS, "leaky_relu"])
+        raise ValueError(f"no gain is known for {nonlinearity!r}, only for: {known}")
+    return _GAINS[nonlinearity]
+
+
+def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
+    """Even numbers of variance 2 gain^2 / (fan in + fan out).
+
+    Source: Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward
+    neural networks, equation 16.
+    """
+    bound = math.sqrt(3.0) * gain * math.sqrt(2.0 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
+    """Normal numbers of variance 2 gain^2 / (fan in + fan out).  Source: as `xavier_uniform_`."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))), generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is {mode!r}, not 'fan_in' or 'fan_out'")
+    fan = fans(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
+
+
+def kaiming_uniform_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
+) -> T:
+    """Even numbers of variance gain^2 / fan.
+
+    a : the negative slope, for "leaky_relu".  mode : which fan, "fan_in" or "fan_out".
+    Source: He et al. 2015, arXiv:1502.01852, equations 10 and 15.
+    """
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: T,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
+) -> T:
+    """Normal numbers of variance gain^2 / fan.  Arguments and source: as `kaiming_uniform_`."""
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+def orthogonal_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
+    """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
+
+    Axes after the second count as columns.
+    Source: Saxe et al. 2013, arXiv:1312.6120, section 3.
+
+    >>> import numpy
+    >>> from tinygrad_edu import zeros
+    >>> q = orthogonal_(zeros(2, 3), generator=numpy.random.default_rng(0)).data
+    >>> numpy.allclose(q @ q.T, numpy.eye(2), atol=1e-6)
+    True
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_ needs at least two axes, not shape {tensor.shape}")
+    if tensor.size == 0:
+        return tensor
+    rows = tensor.shape[0]
+    columns = tensor.size // rows
+    tall = (max(rows, columns), min(rows, columns))
+    q, r = numpy.linalg.qr(generator_or_default(generator).standard_normal(tall))
+    q *= numpy.sign(numpy.diag(r))  # makes every rotation equally likely
+    return _fill(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
