@@ -16,8 +16,8 @@
 
 # %%
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import namedtuple
+from functools import partial
 
 import tinygrad_edu as tg
 from tinygrad_edu import gradcheck, learn, ops
@@ -50,32 +50,27 @@ tg.draw(out, names=locals(), show=["data"], detail="compact")
 #
 # ## What an operation is
 #
-# An operation needs two things. The **forward** function computes the result:
-# $\text{out} = x \cdot y$. The **rule** is for the way back. Say the final result of the whole
-# expression moves by $g$ when $\text{out}$ rises by 1 ($g$ is given to us). Then the final result
-# moves, when an input of the operation rises by 1, by
+# An operation needs two things. The **forward** function computes the result: $\text{out} = x \cdot
+# y$. The **rule** is for the way back. It is told a number $g$: a small change of out changes the
+# final result of the whole expression $g$ times as much. It answers how many times as much a small
+# change of each input changes that final result:
 #
-# $$g \cdot \frac{\partial\, \text{out}}{\partial x}\text{ through } x, \qquad
-# g \cdot \frac{\partial\, \text{out}}{\partial y}\text{ through } y .$$
+# $$g \cdot \frac{\partial\, \text{out}}{\partial x}\text{ for } x, \qquad
+# g \cdot \frac{\partial\, \text{out}}{\partial y}\text{ for } y .$$
 #
-# With the numbers above: $\text{out} = 3 \cdot 2$. If $w = 3$ rises by 1, out rises by 2, so the
-# rule answers $g \cdot 2$ for $w$, and $g \cdot 3$ for $x$. For `add` it answers $g$ and $g$. Where
-# $g$ comes from is lesson 04; until then, $g = 1$ gives the plain derivative.
+# With the numbers above, $\text{out} = w\,x = 3 \cdot 2$. A change of $w$ changes out 2 times as
+# much, so the answer for $w$ is $g \cdot 2$; for $x$ it is $g \cdot 3$. For `add` both answers are
+# $g$. Where $g$ comes from is lesson 04; until then, $g = 1$ gives the plain derivative.
 #
-# ## In code: 25 lines
+# ## In code
 #
-# An `Op` is a forward and a rule under a name, the `REGISTRY` is the table of all of them, and a
-# `Value` is a slip. The operators `+` and `*` look the operation up and record what they did.
-
+# An `Op` is a name, a forward and a rule. The `REGISTRY` is the table of all of them, and a `Value`
+# is a slip. The operators `+` and `*` look the operation up and record what they did. (`namedtuple`
+# makes a class with these three fields.)
 
 # %%
-@dataclass
-class Op:
-    name: str
-    forward: Callable  # (numbers) -> number
-    rule: Callable  # (g, out, numbers) -> one gradient for each number
-
-
+# forward(numbers) -> number;  rule(g, out, numbers) -> one answer for each number
+Op = namedtuple("Op", ["name", "forward", "rule"])
 REGISTRY = {}
 
 
@@ -100,7 +95,8 @@ def apply(name, *inputs):
 
 
 # %% [markdown]
-# The table is empty. Two entries make it work:
+# The table is empty. Two entries make it work. (`lambda x, y: x + y` is a function without a
+# name: it takes `x` and `y` and gives `x + y`.)
 
 # %%
 register("add", lambda x, y: x + y, lambda g, out, x, y: (g, g))
@@ -186,7 +182,7 @@ print("sin(1) with xp = floats:", ops.sin.forward(floats, 1.0))
 # Add `sin`, `exp` and `cos`. An entry is what `register` takes: name, forward, rule. Each operation
 # has one input `x`; the forwards are `math.sin`, `math.exp` and `math.cos`. The slopes are
 # $\sin' = \cos$, $\exp' = \exp$, $\cos' = -\sin$. A rule takes `(g, out, x)` and returns a
-# **tuple** with one gradient in it; Python writes a tuple of one as `(something,)`. The rule of
+# **tuple** with one answer in it; Python writes a tuple of one as `(something,)`. The rule of
 # `exp` can use `out`, which is already $e^x$.
 
 # %% exercise="03.entries"
@@ -220,7 +216,8 @@ for entry in checked.working:
 #
 # with $b = (1, 2, -3, 0.4)$, $w = (0.1, -0.4, 2, 3)$ and $x = 2.3$. It is to come near $y = 2$; the
 # **loss** $(f_3 - y)^2$ says how far off it is. Before you run the next cells, work out the
-# innermost bracket $f_0 = b_0 + w_0\,x$ on paper.
+# innermost bracket $f_0 = b_0 + w_0\,x$ on paper. (In the code, `partial(apply, "sin")` is `apply`
+# with its first argument filled in.)
 
 
 # %%
@@ -239,7 +236,8 @@ start = {"b0": 1.0, "b1": 2.0, "b2": -3.0, "b3": 0.4, "w0": 0.1, "w1": -0.4, "w2
 published = {"f0": 1.230, "h1": 0.942, "f1": 1.623, "h2": 5.068, "f2": 7.137, "h3": 0.657}
 published |= {"f3": 2.372, "loss": 0.139}
 yours = {name: Value(number) for name, number in start.items()}
-toy = model(yours, Value(2.3), *[lambda x, n=n: apply(n, x) for n in ("sin", "exp", "cos")])
+sin, exp, cos = [partial(apply, name) for name in ("sin", "exp", "cos")]
+toy = model(yours, Value(2.3), sin, exp, cos)
 miss = toy["f3"] + Value(-2.0)
 toy["loss"] = miss * miss
 for name, expected in published.items():

@@ -39,8 +39,8 @@ d = diamond()
 d["y"].grad = 1.0
 film = [draw(d["y"], names=d, direction="TB")]
 for name in ("y", "v", "u", "t"):
-    for x, part in send(d[name]):
-        x.grad += part
+    for x, sent in send(d[name]):
+        x.grad += sent
     film.append(draw(d["y"], names=d, direction="TB"))
 captions = ["start: `y` has 1", "`y` has sent", "`v` has sent", "`u` has sent", "`t` has sent"]
 learn.Row(film, captions)
@@ -49,28 +49,31 @@ learn.Row(film, captions)
 # ## By hand, with five numbers
 #
 # The five are $x = 1.5$, $t = 2x = 3$, $u = t + 1 = 4$, $v = 5t = 15$ and $y = u\,v = 60$. Let
-# every node answer the question "how much does $y$ move when you rise by 1?", starting at the end:
+# every node answer the question "if you change a little, how many times as much does $y$ change?",
+# starting at the end:
 #
-# - $y$ moves by **1** when $y$ does.
-# - $u$ is multiplied by $v = 15$, so its answer is **15**. For $v$ it is $u = 4$.
-# - $t$ is used twice. Through $u = t + 1$ it moves $y$ by $15 \cdot 1 = 15$; through $v = 5t$ by
-#   $4 \cdot 5 = 20$. Both happen at once when $t$ rises, so the answer is the sum, **35**.
-# - $x$ moves $t$ by 2, and $t$ moves $y$ by 35: **70**.
+# - $y$ changes as much as itself: **1**.
+# - $u$ is multiplied by $v = 15$, so its answer is **15**. For $v$ it is $u = 4$: **4**.
+# - $t$ is used twice. $u = t + 1$ changes as much as $t$, and $y$ changes 15 times as much as $u$:
+#   $1 \cdot 15 = 15$. $v = 5t$ changes 5 times as much as $t$, and $y$ changes 4 times as much as
+#   $v$: $5 \cdot 4 = 20$. Both happen at once when $t$ changes, so the answer is the sum, **35**.
+# - $t$ changes twice as much as $x$, and $y$ changes 35 times as much as $t$: **70**.
 #
 # Check: $y = (2x + 1)\cdot 10x = 20x^2 + 10x$, whose slope is $40x + 10 = 70$ at $x = 1.5$.
 #
 # ## The chain rule, in symbols
 #
-# Write $\bar v$ ("v bar") for the gradient of a node $v$: how much the final result $L$ moves when
-# $v$ rises by 1. Then
+# Write $\bar v$ ("v bar") for the gradient of a node $v$: a small change of $v$ changes the final
+# result $L$ by $\bar v$ times as much. Then
 #
 # $$\bar L = 1, \qquad \bar v = \sum_{\text{out uses } v} \overline{\text{out}} \cdot
 # \frac{\partial\, \text{out}}{\partial v} .$$
 #
 # Each term of the sum is what an operation **sends** to its operand: the $g$ of lesson 03, times
-# the slope. That is what `send` above asks the rule for. The sum has one consequence that decides
-# everything below: $\bar v$ is complete only when **every** use of $v$ has sent its part, and only
-# a complete gradient may be sent on.
+# the slope. That is what `send`, in the first cell, asks the rule for; it skips constants such as
+# the 2, which need no gradient (their `requires_grad` is `False`). The sum has one consequence that
+# decides everything below: $\bar v$ is complete only when **every** use of $v$ has sent its part,
+# and only a complete gradient may be sent on.
 #
 # ## What goes wrong without waiting
 #
@@ -82,8 +85,8 @@ learn.Row(film, captions)
 def naive(node, part):
     node.grad += part
     if node.op:
-        for x, part in send(node):
-            naive(x, part)
+        for x, sent in send(node):
+            naive(x, sent)
 
 
 guess = learn.predict(
@@ -150,7 +153,8 @@ print([names.get(node, "constant") for node in in_order(d["y"])])
 # %% [markdown]
 # The check tries random graphs, and then a chain of 50,000 operations. There a recursive answer
 # ends in a `RecursionError`: Python allows about 1,000 calls inside one another, and a scalar
-# network of modest size is deeper than that.
+# network of modest size is deeper than that. (`in_order` is your function once it passes, and a
+# right one until then, so that the lesson can go on.)
 #
 # ## Exercise A, second part: the sweep
 #
@@ -161,6 +165,8 @@ print([names.get(node, "constant") for node in in_order(d["y"])])
 # - Parts are **added**: a node may receive several.
 # - A leaf **keeps** what it has from earlier calls and adds to it.
 # - A result (a node with an `op`) starts every call at 0: its old gradient belongs to an old sweep.
+#
+# Only results send; a leaf has nothing to send to.
 
 
 # %% exercise="04.backward"

@@ -30,8 +30,8 @@ class Entries(Exercise):
     answer = "entries"
     hints = (
         "Look at the two lines that registered add and multiply: name, forward, rule. Yours have "
-        "one input, so the lambdas take (g, out, x) and the tuples have one gradient.",
-        "The gradient is g times the slope: for sin the slope at x is math.cos(x).",
+        "one input, so the lambdas take (g, out, x) and the tuples have one answer.",
+        "The answer is g times the slope: for sin the slope at x is math.cos(x).",
         '("sin", math.sin, lambda g, out, x: (g * math.cos(x),)) is the first entry. For exp the '
         "slope is out; for cos it is -math.sin(x).",
     )
@@ -50,7 +50,7 @@ class Entries(Exercise):
                 lambda g, out, x: (-math.sin(x),),
             ),
             "These are the plain slopes: right for g = 1 and for no other g. Multiply by g, which "
-            "says how much the final result moves with out.",
+            "says how many times as much the final result changes as out does.",
         ),
         Wrong(
             "exp_as_a_power",

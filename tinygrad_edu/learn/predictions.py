@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,14 +53,13 @@ def predict(question: str, choices: Sequence[str]) -> Prediction:
     It is: fall.
     """
     made = Prediction(question, choices)
-    show.say(f"Predict: {question}\n  {' / '.join(choices)}")
-    if show.in_notebook():
-        try:
-            import ipywidgets
-        except ModuleNotFoundError:  # the question has been shown; there is nothing to click
-            return made
+    if show.in_notebook() and importlib.util.find_spec("ipywidgets"):
+        import ipywidgets
         from IPython.display import display
 
-        made._buttons = ipywidgets.ToggleButtons(options=list(choices), value=None)
+        show.say(f"Predict: {question}")
+        made._buttons = ipywidgets.ToggleButtons(options=made.choices, value=None)
         display(made._buttons)
+    else:
+        show.say(f"Predict: {question}\n  {' / '.join(choices)}")
     return made

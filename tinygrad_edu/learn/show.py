@@ -9,13 +9,9 @@ import sys
 import textwrap
 from typing import Any
 
-# Light and dark, as in the pictures; the words say the same, so colour never stands alone.
-_COLOURS = {
-    "passed": ("#007A59", "#3FC9A0"),
-    "wrong": ("#B34700", "#FF8A4C"),
-    "warning": ("#B34700", "#FF8A4C"),
-    "note": ("#57606A", "#9AA6B2"),
-}
+from tinygrad_edu.readers.palette import PALETTE
+
+_ROLES = {"passed": "output line", "wrong": "grad", "warning": "grad", "note": "muted"}
 
 
 def in_notebook() -> bool:
@@ -78,7 +74,7 @@ class Row:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         figures = [
             f'<figure style="margin:0;min-width:0">{_html_of(drawing)}'
-            f'<figcaption style="margin-top:.3em">{_inline(caption)}</figcaption></figure>'
+            f'<figcaption style="padding:.2em .8em">{_inline(caption)}</figcaption></figure>'
             for drawing, caption in zip(self.drawings, self.captions, strict=True)
         ]
         style = "display:flex;flex-wrap:wrap;gap:1.2em 1.6em;align-items:flex-end"
@@ -97,7 +93,7 @@ def _html_of(drawing: Any) -> str:
 
 def _box(text: str, kind: str) -> str:
     heading, _, body = text.partition("\n")
-    light, dark = _COLOURS[kind]
+    light, dark = PALETTE[_ROLES[kind]]
     edge = f"border-left:4px solid {light};border-left-color:light-dark({light},{dark})"
     colour = f"color:{light};color:light-dark({light},{dark});font-weight:600"
     rest = (
