@@ -104,7 +104,7 @@ def _table(box: Box, theme: str) -> str:
     rows = rows or ["<td></td>"]
     if box.badge:
         rows[0] = (
-            f'<td rowspan="{len(rows)}" bgcolor="{paint("badge")}">'
+            f'<td rowspan="{len(rows)}" cellpadding="6" bgcolor="{paint("badge")}">'
             f'<font color="{paint("ink")}">{"<br/>".join(map(escape, box.badge))}</font></td>'
             f"{rows[0]}"
         )

@@ -259,6 +259,9 @@ def _describe_scalar(
 def _describe_array(
     node: GraphNode, header: list[Cell], grid: list[Row], shown: set[str], full: bool
 ) -> None:
+    if node.kind == "constant" and math.prod(node.shape) == 1:
+        header.append(Cell(wording.statistics(node.data)[0], "data"))
+        return
     header.append(Cell(wording.shape(node.shape), "muted"))
     if not full:
         return

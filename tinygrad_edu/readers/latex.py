@@ -191,7 +191,7 @@ class _Writer:
             written = self.same[place] == place and place not in self.numbers
             if not written or self.graph.nodes[place].op is None:
                 self.lines.append((self.ends[place], self._operand(place)[0]))
-        if bare and len(self.lines) == 1:
+        if len(self.lines) == 1 and (bare or self.lines[0][0] == self.lines[0][1]):
             return Formula(self.lines[0][1])
         return self._aligned()
 

@@ -21,7 +21,6 @@ from tinygrad_edu.readers.figure import (
     ROW,
     SMALL_CELL,
     Box,
-    Cell,
     Figure,
 )
 from tinygrad_edu.readers.layout import Layout, Point
@@ -39,7 +38,7 @@ def svg(figure: Figure, layout: Layout, *, title: str, description: str, theme: 
     title, description : for screen readers.  theme : "light", "dark", or "auto", which follows the
     page or the viewer through CSS ``light-dark()`` and is light where that is not known.
     """
-    prefix = "g" + hashlib.sha256(repr((figure, theme)).encode()).hexdigest()[:6]
+    prefix = "g" + hashlib.sha256(repr((figure, theme)).encode()).hexdigest()[:4]
     writer = _Writer(figure, layout, prefix)
     width, height = math.ceil(layout.width + 2 * MARGIN), math.ceil(layout.height + 2 * MARGIN)
     parts = [
@@ -110,6 +109,7 @@ def _style(p: str, theme: str) -> str:
             rule(f".{p}-d", paint("fill", "data")),
             rule(f".{p}-g", paint("fill", "grad")),
             rule(f".{p}-r", "text-anchor:end"),
+            rule(f".{p}-s", "text-anchor:start"),
             rule(f".{p}-l", paint("fill", "muted"), "text-anchor:middle;font-size:11px"),
             rule(f".{p}-f", paint("fill", "muted"), "font-size:11px"),
         ]
@@ -136,7 +136,8 @@ class _Writer:
         for path, (left, top, right, bottom) in self.layout.frames.items():
             x, y = round(left) + MARGIN + 4, round(top) + MARGIN + 2
             width, height = round(right - left) - 8, round(bottom - top) - 4
-            name = wording.clean(path[-1][0], max(int((width - 12) / SMALL_CELL), 1))
+            room = int((width - 12) / SMALL_CELL)
+            name = wording.clean(path[-1][0], min(max(room, 1), 40))
             parts.append(
                 f'<rect class="{self.p}-frame" x="{x}" y="{y}" width="{width}" height="{height}" '
                 f'rx="8"/><text class="{self.p}-f" x="{x + 8}" y="{y + 12}">{_text(name)}</text>'
@@ -155,10 +156,13 @@ class _Writer:
             for box, (x, y) in zip(self.figure.boxes, self.corners, strict=True)
         ]
         texts = [edge.label for edge in self.figure.edges]
-        return [
-            f'<path class="{self.p}-paper" d="M{x0:.0f} {y0:.0f}H{x1:.0f}V{y1:.0f}H{x0:.0f}z"/>'
+        places = label_places(texts, self.curves, corners)
+        paper = "".join(
+            f"M{x0:.0f} {y0:.0f}H{x1:.0f}V{y1:.0f}H{x0:.0f}z" for _, (x0, y0, x1, y1) in places
+        )
+        return [f'<path class="{self.p}-paper" d="{paper}"/>' if paper else ""] + [
             f'<text x="{(x0 + x1) / 2:.0f}" y="{y1 - 3:.0f}">{_text(text)}</text>'
-            for text, (x0, y0, x1, y1) in label_places(texts, self.curves, corners)
+            for text, (x0, _, x1, y1) in places
         ]
 
     def boxes(self) -> list[str]:
@@ -201,35 +205,39 @@ class _Writer:
         ]
 
     def _rows(self, box: Box, left: float, right: float) -> list[str]:
-        parts, y = [], PAD_Y + 13
-        x = left
-        for cell in box.header:
-            parts.append(self._cell(cell, x, y))
-            x += cell.width + GAP
+        p, y = self.p, PAD_Y + 13
+        parts = []
+        if box.header:
+            x, cells = left, []
+            for cell in box.header:
+                cells.append(_span(x, cell.text, f"{p}-{_ROLES[cell.role]}"))
+                x += cell.width + GAP
+            parts.append(f'<text y="{y}">{"".join(cells)}</text>')
+            y += ROW
         columns = box.columns
-        for row in box.grid:
-            if box.header or row is not box.grid[0]:
-                y += ROW
-            for i, cell in enumerate(row):
-                if i == 0:
-                    parts.append(self._cell(cell, left, y) if cell.text else "")
-                else:
-                    after = columns[i + 1 :] if len(row) == len(columns) else []
-                    parts.append(self._cell(cell, right - sum(after) - GAP * len(after), y, "r"))
+        for label, *numbers in box.grid:
+            cells = [_span(left, label.text, f"{p}-s")] if label.text else []
+            for i, cell in enumerate(numbers, start=1):
+                after = columns[i + 1 :] if len(numbers) + 1 == len(columns) else []
+                cells.append(_span(right - sum(after) - GAP * len(after), cell.text))
+            role = _ROLES[label.role]
+            parts.append(f'<text class="{p}-{role} {p}-r" y="{y}">{"".join(cells)}</text>')
+            y += ROW
         return parts
 
-    def _cell(self, cell: Cell, x: float, y: float, align: str = "") -> str:
-        p = self.p
-        classes = f"{p}-{_ROLES[cell.role]}" + (f" {p}-{align}" if align else "")
-        return f'<text class="{classes}" x="{x:g}" y="{y}">{_text(cell.text)}</text>'
+
+def _span(x: float, text: str, classes: str = "") -> str:
+    """A piece of a line of text that starts, or ends, at `x`."""
+    named = f' class="{classes}"' if classes else ""
+    return f'<tspan{named} x="{x:.0f}">{_text(text)}</tspan>'
 
 
 def _left_part(width: float, height: float, inset: float) -> str:
     """The left part of a box, `inset` from its outline: the two left corners are round."""
-    r = CORNER - inset
+    low, bottom = height - CORNER, height - inset
     return (
-        f"M{width:g} {inset:g}H{CORNER}a{r:g} {r:g} 0 0 0-{r:g} {r:g}V{height - CORNER:g}"
-        f"a{r:g} {r:g} 0 0 0 {r:g} {r:g}H{width:g}z"
+        f"M{width:g} {inset:g}H{CORNER}Q{inset:g} {inset:g} {inset:g} {CORNER}V{low:g}"
+        f"Q{inset:g} {bottom:g} {CORNER} {bottom:g}H{width:g}z"
     )
 
 

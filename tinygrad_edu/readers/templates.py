@@ -83,7 +83,7 @@ def _read_region(pieces: list[str | Slot], start: int, stop: int) -> int:
             level = min(level, BIG)
         elif kind in ("^", "frac"):
             level = min(level, POWER)
-        if kind in _FACTORS and before in _FACTORS:  # side by side: a product
+        if kind in _FACTORS and before in (*_FACTORS, "^"):  # side by side: a product
             level = min(level, PRODUCT)
         if kind == "slot":
             slot = pieces[place]
@@ -94,7 +94,7 @@ def _read_region(pieces: list[str | Slot], start: int, stop: int) -> int:
     return level
 
 
-_FACTORS = ("slot", "text", "enclosed", "frac", "^")
+_FACTORS = ("slot", "text", "enclosed", "frac")
 
 
 def _need_after(before: str | None, *, leading: bool) -> int:
