@@ -19,8 +19,23 @@ True
 from tinygrad_edu.optim import lr_scheduler
 from tinygrad_edu.optim.adagrad import Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW
+from tinygrad_edu.optim.gradient_descent import GradientDescent
+from tinygrad_edu.optim.lbfgs import LBFGS
+from tinygrad_edu.optim.line_search import armijo, bracket_search
 from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.optim.rmsprop import RMSprop
 from tinygrad_edu.optim.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "GradientDescent",
+    "Optimizer",
+    "RMSprop",
+    "armijo",
+    "bracket_search",
+    "lr_scheduler",
+]
