@@ -155,10 +155,12 @@ tg.draw(s, names=locals(), show=["data"])
 # Its `Value` records the same trail, which is what `draw` reads. Your toy and the library agree:
 
 # %%
-theirs = tg.Value(3.0, name="w") * tg.Value(2.0, name="x") + tg.Value(1.0, name="b")
+p = tg.Value(3.0, name="w") * tg.Value(2.0, name="x")
+first = tg.draw(p, show=["data"])
+theirs = p + tg.Value(1.0, name="b")
 assert theirs.data == y.data
 assert tell(theirs) == tell(y) == "add(multiply(3, 2), 1)"
-tg.draw(theirs, show=["data"])
+learn.Row([first, tg.draw(theirs, show=["data"])], ["after `w * x`", "after `+ b`"])
 
 # %% [markdown]
 # `tell` was written for your `Value` and reads the library's as well: `data`, `op` and `inputs`

@@ -267,9 +267,9 @@ assert all(theirs[name].grad == m[name].grad for name in theirs)
 learn.source(topological)
 
 # %% [markdown]
-# Two sweeps with a count, as in the exercise. It leaves leaves out, since they send nothing, and
-# keeps its counts on the nodes, which is faster than a `dict`. The sweep itself is `walk`, in the
-# same file.
+# Two sweeps with a count, as in the exercise. It leaves leaves out, since they send nothing, keeps
+# its counts on the nodes, which is faster than a `dict`, and spares itself the second sweep where
+# no node is used twice. The sweep itself is `walk`, in the same file.
 #
 # ## Exercise B: set a trap
 #

@@ -651,6 +651,7 @@ def test_a_lesson_over_twice_its_budget_fails(planted, monkeypatch):
     done = learn.run(learn.find(97))
     assert not done.passed
     assert "over twice its budget of 1.0 s" in str(done)
+    assert 0 < done.work < 10
 
 
 def test_the_mode_reaches_the_lesson_and_progress_stays_the_learners(planted, home):
@@ -719,7 +720,7 @@ def test_a_notebook_that_never_ends_is_stopped(source, planted, tmp_path):
     planted(HEAD + BODY)
     started = time.monotonic()
     done = learn.run_checks(learn.find(97), submission(tmp_path, source), limit=2.0)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert done.problems == ("stopped: it had not finished after 2 s",)
     assert not done.passed
 

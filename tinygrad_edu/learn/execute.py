@@ -11,6 +11,7 @@ import dataclasses
 import json
 import linecache
 import sys
+import time
 import traceback
 import types
 from pathlib import Path
@@ -96,5 +97,9 @@ def main(job: dict[str, Any]) -> None:
     """Do a job from `running` and write what came of it to the file it names."""
     names, problems = run_file(Path(job["path"]), keep_going=job["keep_going"])
     verdicts = [] if problems and not job["keep_going"] else examine(job["lesson"], names)
-    done = {"problems": problems, "verdicts": [dataclasses.asdict(v) for v in verdicts]}
+    done = {
+        "problems": problems,
+        "verdicts": [dataclasses.asdict(v) for v in verdicts],
+        "work": time.process_time(),
+    }
     Path(job["report"]).write_text(json.dumps(done), encoding="utf-8")

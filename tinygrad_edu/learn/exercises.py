@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from tinygrad_edu.learn import cells
 from tinygrad_edu.learn.catalogue import Lesson, find
 
-_STUB = "NotImplementedError"
+_STUB = "Put your code in place of the line that raises NotImplementedError."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def examine(exercise: Exercise, answer: Any, seed: int | None = None) -> Verdict
     Raises RuntimeError if the exercise has no case to try: nothing was shown, so nothing passes.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    missing = "it is not there yet" if answer is None else exercise.unstarted(answer)
+    missing = "It is not there yet." if answer is None else exercise.unstarted(answer)
     if missing:
         return Verdict(exercise.id, "not yet", missing, seed=seed)
     stages: list[list[Any]] = []
@@ -126,9 +126,8 @@ def examine(exercise: Exercise, answer: Any, seed: int | None = None) -> Verdict
         if first is None:
             continue
         cases = sum(map(len, stages))
-        stubs = [o.text for o in outcomes if isinstance(o, Raised) and o.kind == _STUB]
-        if stubs:
-            return Verdict(exercise.id, "not yet", stubs[0], cases=cases, seed=seed)
+        if any(isinstance(o, Raised) and o.kind == "NotImplementedError" for o in outcomes):
+            return Verdict(exercise.id, "not yet", _STUB, cases=cases, seed=seed)
         known = recognise(exercise, stages, outcomes)
         message = f"{known[0].diagnosis}\n{first}" if known else first
         mistake = known[0].name if known else None
