@@ -19,6 +19,7 @@ True
 from tinygrad_edu.optim import lr_scheduler
 from tinygrad_edu.optim.adagrad import Adagrad
 from tinygrad_edu.optim.adam import Adam, AdamW
+from tinygrad_edu.optim.averaging import AveragedParameters
 from tinygrad_edu.optim.gradient_descent import GradientDescent
 from tinygrad_edu.optim.lbfgs import LBFGS
 from tinygrad_edu.optim.line_search import armijo, bracket_search
@@ -32,6 +33,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AveragedParameters",
     "GradientDescent",
     "Optimizer",
     "RMSprop",
