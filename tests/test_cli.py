@@ -1,8 +1,10 @@
 """The command: what it prints, what it writes, and how it complains."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -240,17 +242,20 @@ def test_jupyterlab_serves_the_lesson(home):
 
 
 def wait_for_server(server, runtime, log, seconds=90.0):
-    """What a server that has started says about itself."""
+    """What a server says about itself, once it listens: it says so a moment before."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
-            return json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(OSError, ValueError):
+                known = json.loads(path.read_text(encoding="utf-8"))
+                socket.create_connection(("localhost", known["port"]), 1.0).close()
+                return known
         time.sleep(0.1)
     raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 def fetch(url, headers):
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as reply:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as reply:
         return reply.read()
 
 
