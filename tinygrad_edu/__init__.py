@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tinygrad_edu import learn, nn, ops
+    from tinygrad_edu import learn, nn, ops, optim
     from tinygrad_edu.engine.backprop import detect_anomaly, grad
     from tinygrad_edu.engine.creation import (
         arange,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.trace import trace
 else:
     _NAMES = {
-        "": "learn nn ops",
+        "": "learn nn ops optim",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
         "engine.gradcheck": "gradcheck",
@@ -96,6 +96,7 @@ __all__ = [
     "ones",
     "op",
     "ops",
+    "optim",
     "rand",
     "randn",
     "record_lines",
