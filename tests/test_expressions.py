@@ -358,12 +358,11 @@ a / b / c
 ]
 
 
+OPERATIONS = {op.name: op for op in package_operations() if op.family == "elementwise"}
+
+
 def evaluate(expression, names, point):
     return eval(expression, {"__builtins__": {}, **names, **point})
-
-
-def engine_names():
-    return {op.name: op for op in package_operations() if op.family == "elementwise"}
 
 
 def derivative(expression, variable):
@@ -381,7 +380,7 @@ def derivative(expression, variable):
 def results(expression, make):
     """The value of an expression and its derivatives, through an engine."""
     nodes = {name: make(number) for name, number in POINT.items()}
-    out = evaluate(expression, engine_names(), nodes)
+    out = evaluate(expression, OPERATIONS, nodes)
     if out.requires_grad:
         out.backward()
     slopes = [0.0 if node.grad is None else float(node.grad) for node in nodes.values()]
@@ -403,8 +402,8 @@ def test_the_list_is_long_and_holds_no_line_twice():
 def test_every_scalar_operation_is_in_an_expression():
     operators = {"add", "subtract", "multiply", "divide", "power", "negative"}
     comparisons = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
-    written = {name for name in engine_names() if any(f"{name}(" in line for line in EXPRESSIONS)}
-    assert engine_names().keys() - written == operators | comparisons | {"zeros_like", "ones_like"}
+    written = {name for name in OPERATIONS if any(f"{name}(" in line for line in EXPRESSIONS)}
+    assert OPERATIONS.keys() - written == operators | comparisons | {"zeros_like", "ones_like"}
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -423,7 +422,7 @@ def test_the_same_numbers_on_floats_values_and_tensors(expression):
 
 METHODS = [
     op
-    for op in engine_names().values()
+    for op in OPERATIONS.values()
     if op.differentiable and op.name not in ("where", "zeros_like", "ones_like")
 ]
 
