@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_the_first_example_checks_itself(tmp_path):
     broken = PYTHON[0].replace("0.7071", "0.7072")
     assert broken != PYTHON[0]
     assert "AssertionError" in run(broken, tmp_path).stderr
+
+
+def words_in(svg):
+    """Every piece of text in a picture; positions may differ between versions of Graphviz."""
+    texts = (element.text for element in ElementTree.parse(svg).iter() if element.text)
+    return [text for text in texts if text.strip() and "{" not in text]
+
+
+def test_the_picture_is_what_the_first_example_draws(tmp_path):
+    assert run(PYTHON[0], tmp_path).returncode == 0
+    shown = words_in(ROOT / "docs" / "images" / "neuron.svg")
+    assert words_in(tmp_path / "neuron.svg") == shown
+    assert "0.7071" in shown
 
 
 def test_an_operation_takes_ten_lines():
