@@ -257,6 +257,15 @@ class TestData:
         assert not y.requires_grad
         y[0] = 7
         assert x.data[0] != 7
+        z = x.detach()
+        x.data -= 1
+        assert np.array_equal(z.data, x.data + 1)
+
+    def test_assigned_data_is_private(self):
+        x, source = leaf(2), np.zeros(2)
+        x.data = source
+        x.data -= 1
+        assert source.tolist() == [0, 0]
 
     def test_a_missing_gpu_library_is_named_with_its_command(self):
         pytest.importorskip("numpy")

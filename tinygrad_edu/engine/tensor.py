@@ -163,7 +163,7 @@ class Tensor(Operators):
             return
         array = data._data if isinstance(data, Tensor) else data
         xp = namespace_of(self._data)
-        array = xp.asarray(array, dtype=self._data.dtype)
+        array = xp.library.array(array, dtype=self._data.dtype)
         if array.shape != self._data.shape:
             raise ValueError(
                 f"cannot assign data of shape {array.shape} to {describe(self)}; make a new Tensor"
@@ -220,7 +220,7 @@ class Tensor(Operators):
 
     def detach(self) -> Tensor:
         """The same values with no history; later changes of either stay private."""
-        return self._constant(self._data.view())
+        return self._constant(self._data.copy())
 
     def numpy(self) -> Any:
         """A copy as a NumPy array, on the CPU."""
