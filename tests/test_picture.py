@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -342,6 +343,24 @@ def test_local_derivatives_are_those_of_the_forward_pass():
     assert sorted(edge_labels(draw(y).svg)) == [f"{TIMES}2", f"{TIMES}5"]
 
 
+def test_a_rule_that_fails_does_not_keep_a_graph_from_being_drawn(request):
+    from tinygrad_edu import op
+    from tinygrad_edu.ops import registry
+
+    @op
+    def unfinished_sample(xp, x):
+        return x * 1.0
+
+    request.addfinalizer(lambda: registry._REGISTRY.pop("unfinished_sample"))
+
+    @unfinished_sample.vjp
+    def unfinished_sample_vjp(xp, g, out, x):
+        raise NotImplementedError
+
+    drawing = draw(unfinished_sample(Value(2.0)))
+    assert not edge_labels(drawing.svg)
+
+
 def test_order_of_operands_is_numbered_where_it_matters():
     a, b = Value(2.0, name="a"), Value(5.0, name="b")
     assert texts(parts(draw(a - b).svg, "n")[2])[-2:] == ["1", "2"]
@@ -667,6 +686,17 @@ def test_labels_are_unique():
 
     found = labels(graph)
     assert len(set(found)) == len(found)
+
+
+def test_the_picture_in_the_readme_is_the_one_of_its_example():
+    root = Path(__file__).parent.parent
+    example = re.search("```python\n(.*?draw.*?)```", (root / "README.md").read_text("utf-8"), re.S)
+    names = {}
+    exec(re.sub(r"\.save\(.*\)", "", example.group(1)), names)
+    current = draw(names["out"]).svg
+    shown = (root / "docs" / "images" / "neuron.svg").read_text("utf-8")
+    assert texts(ElementTree.fromstring(shown)) == texts(ElementTree.fromstring(current))
+    assert not dangers(shown)
 
 
 # Without Graphviz -------------------------------------------------------------------------------

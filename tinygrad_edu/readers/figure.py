@@ -131,7 +131,8 @@ def figure(
     shown = _checked(show, detail, direction)
     full = detail == "full" or (detail == "auto" and len(graph.nodes) <= FULL)
     labelled = len(graph.nodes) <= COMPACT
-    local = local_derivatives(graph) if "local" in shown and full else {}
+    arrived = [n.index for n in graph.nodes if n.grad is not None] if "local" in shown else []
+    local = {index: local_derivatives(graph, index) for index in arrived if full}
     frames: list[Frame] = frames_of(graph) if "scopes" in shown else [()] * len(graph.nodes)
     users = _distant_users(graph)
 
@@ -157,8 +158,8 @@ def figure(
         label = ""
         if not node.is_scalar and labelled and node.shape:
             label = wording.shape(node.shape)
-        elif (end, slot) in local and target.grad is not None:
-            label = wording.TIMES + wording.number(local[end, slot])
+        elif slot in local.get(end, ()):
+            label = wording.TIMES + wording.number(local[end][slot])
         user = end if start in users else None
         edges.append(Edge(places[start, user], places[end, None], slot, len(target.inputs), label))
     return Figure(tuple(boxes), tuple(edges), direction)

@@ -113,7 +113,7 @@ def _examples(op: Op) -> Any:
     if len(op.operands) > 1 and op.operands[-1].startswith("*"):
         count -= 1
     yield tuple(0.5 + 0.1 * i for i in range(count))
-    shapes = ((2, 3), (3, 4), (3,), (2, 2, 3, 3))
+    shapes = ((2, 3), (3, 4), (3,), (2, 2, 3), (2, 2, 3, 3))
     for chosen in itertools.product(shapes, repeat=count):
         yield tuple(numpy.full(shape, 0.5 + 0.1 * i) for i, shape in enumerate(chosen))
 
