@@ -30,10 +30,10 @@ class Entries(Exercise):
     answer = "entries"
     hints = (
         "Look at the two lines that registered add and multiply: name, forward, rule. Yours have "
-        "one input, so the lambdas take (g, out, x) and the tuples have one answer.",
-        "The answer is g times the slope: for sin the slope at x is math.cos(x).",
-        '("sin", math.sin, lambda g, out, x: (g * math.cos(x),)) is the first entry. For exp the '
-        "slope is out; for cos it is -math.sin(x).",
+        "one input, so the lambdas take `(g, out, x)` and the tuples have one answer.",
+        "The answer is g times the slope: for sin the slope at x is `math.cos(x)`.",
+        '`("sin", math.sin, lambda g, out, x: (g * math.cos(x),))` is the first entry. For exp the '
+        "slope is `out`; for cos it is `-math.sin(x)`.",
     )
     wrong = (
         Wrong(
@@ -74,7 +74,7 @@ class Entries(Exercise):
                 lambda g, out, x: -g * math.sin(x),
             ),
             "The rules return a number, not a tuple with one number. The comma makes the tuple: "
-            "(g * math.cos(x),).",
+            "`(g * math.cos(x),)`.",
         ),
     )
 
@@ -123,10 +123,11 @@ class Fool(Exercise):
     id = "03.fool"
     answer = "fool"
     hints = (
-        "What does the right rule of sin give at x = 0? cos(0) is 1, so it gives g.",
+        "What does the right rule of sin give at x = 0? The slope there is cos(0) = 1, so the "
+        "answer is g.",
         "You need any formula that equals g at x = 0 and something else elsewhere.",
-        "Start from the right answer at 0, which is (g,), and spoil it with something that is 0 at "
-        "x = 0, such as x itself.",
+        "Start from the right answer at 0, which is `(g,)`, and spoil it with something that is 0 "
+        "at x = 0, such as x itself.",
     )
     wrong = (
         Wrong(

@@ -60,7 +60,8 @@ def _faults(shape, order):
         return "repeats", f"Node {repeated} stands {order.count(repeated)} times, {graph}."
     if set(order) != expected:
         missing = sorted(expected - set(order))
-        return "missing", f"Node {missing[0]} is missing, {graph}."
+        kind = "missing" if any(shape[i] for i in missing) else "leaves missing"
+        return kind, f"Node {missing[0]} is missing, {graph}."
     place = {number: i for i, number in enumerate(order)}
     early = [(i, x) for i in expected for x in shape[i] if place[x] < place[i]]
     if early:
@@ -124,11 +125,12 @@ class Toposort(Exercise):
     hints = (
         "A node is ready when nobody is left to wait for. So you need to know how many uses each "
         "node has before you begin to put nodes in order.",
-        "First sweep: uses = {root: 0} and found = [root]; for each node in found, for each x in "
-        "node.inputs: if x is new, give it the count 0 and append it to found; then add 1 to its "
-        "count. Second sweep: the same two loops over order = [root], counting down.",
-        "The second sweep is: for node in order: for x in node.inputs: uses[x] -= 1, and if "
-        "uses[x] == 0, order.append(x). Then return order.",
+        "First sweep: `uses = {root: 0}` and `found = [root]`; for each `node` in `found` and each "
+        "`x` in `node.inputs`: if `x` is new, give it the count 0 and append it to `found`; then "
+        "add 1 to its count. Second sweep: the same two loops over `order = [root]`, counting "
+        "down.",
+        "The second sweep: `for node in order:`, inside it `for x in node.inputs:`, inside that "
+        "`uses[x] -= 1` and `if uses[x] == 0: order.append(x)`. At the end, `return order`.",
     )
     wrong = (
         Wrong(
@@ -212,12 +214,12 @@ class Backward(Exercise):
     id = "04.backward"
     answer = "backward"
     hints = (
-        "Go through in_order(root) twice: set results to 0, give the root its 1, then let "
-        "every node that has an op send.",
-        "for x, part in send(node): x.grad += part. The order guarantees that node.grad is "
+        "Go through `in_order(root)` twice: set results to 0, give the root its 1, then let every "
+        "node that has an `op` send.",
+        "`for x, sent in send(node): x.grad += sent`. The order guarantees that `node.grad` is "
         "complete when its turn comes.",
-        "order = in_order(root); for node in order: if node.op: node.grad = 0.0. Then "
-        "root.grad = 1.0. Then again for node in order: if node.op: the line of hint 2.",
+        "`order = in_order(root)`. Then `for node in order: if node.op: node.grad = 0.0`. Then "
+        "`root.grad = 1.0`. Then again `for node in order: if node.op:` and the line of hint 2.",
     )
     wrong = (
         Wrong(
@@ -230,7 +232,7 @@ class Backward(Exercise):
             "first_sight",
             lambda root: _sweep(root, order=_on_first_sight(root)),
             "This is exactly what you get if nodes send in the order in which they are met "
-            "(pre-order): some send before their own gradient is complete. Use in_order.",
+            "(pre-order): some send before their own gradient is complete. Use `in_order`.",
         ),
         Wrong(
             "keeps_results",
@@ -338,8 +340,8 @@ class Trap(Exercise):
         "something to pass on.",
         "A leaf passes nothing on. So the node that is used twice must be a result: one operation "
         "makes it, and one uses it twice.",
-        "Let the first operation be anything, t = x + x for instance, and let the second use t on "
-        "both sides.",
+        "Let the first operation be anything, `t = x + x` for instance, and let the second use `t` "
+        "on both sides.",
     )
     wrong = (
         Wrong(

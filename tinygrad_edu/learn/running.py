@@ -193,6 +193,6 @@ def _wait(child: subprocess.Popen[bytes], limit: float) -> bool:
         if sys.platform == "win32":
             child.kill()
         else:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
         child.wait()
