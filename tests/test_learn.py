@@ -194,6 +194,15 @@ def test_an_answer_that_raises_is_wrong_and_a_stub_is_not_yet():
     assert exercises.examine(Double(), None, 1).status == "not yet"
 
 
+def test_an_answer_of_another_form_is_wrong_and_said_to_be():
+    assert exercises.examine(exercises.exercise("00.signs"), 3.0).message.startswith(
+        "The answer does not have the form that was asked for (TypeError: "
+    )
+    verdict = exercises.examine(Double(), lambda x: "many", 1)
+    assert verdict.status == "wrong"
+    assert verdict.message.startswith("It gives 'many', which is not what was asked for")
+
+
 def test_no_case_is_an_error_and_never_a_pass():
     class Empty(Double):
         def cases(self, rng):
@@ -228,6 +237,11 @@ def test_what_an_answer_prints_is_not_shown(capsys):
         ({"a": 1.0}, {"b": 1.0}, False),
         ("x", "x", True),
         (1.0, "1.0", False),
+        (1, 1.0, True),
+        (np.ones(2), np.ones(2) + 1e-13, True),
+        (np.ones(2), np.array([1.0, 1.1]), False),
+        (np.ones(2), np.ones((2, 1)), False),
+        (np.ones(2), [1.0, 1.0], True),
         (exercises.Raised("TypeError", "a"), exercises.Raised("TypeError", "b"), True),
         (exercises.Raised("TypeError", "a"), exercises.Raised("ValueError", "a"), False),
     ],

@@ -14,10 +14,13 @@ import importlib.util
 import io
 import math
 import random
+import reprlib
 import secrets
 import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar
+
+import numpy
 
 from tinygrad_edu.learn import cells
 from tinygrad_edu.learn.catalogue import Lesson, find
@@ -116,7 +119,11 @@ def examine(exercise: Exercise, answer: Any, seed: int | None = None) -> Verdict
     Raises RuntimeError if the exercise has no case to try: nothing was shown, so nothing passes.
     """
     seed = secrets.randbelow(2**31) if seed is None else seed
-    missing = "It is not there yet." if answer is None else exercise.unstarted(answer)
+    try:
+        missing = "It is not there yet." if answer is None else exercise.unstarted(answer)
+    except Exception as error:
+        message = f"The answer does not have the form that was asked for ({_brief(error)})."
+        return Verdict(exercise.id, "wrong", message, seed=seed)
     if missing:
         return Verdict(exercise.id, "not yet", missing, seed=seed)
     stages: list[list[Any]] = []
@@ -186,7 +193,11 @@ def same(a: Any, b: Any) -> bool:
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and isinstance(b, float):
+    if isinstance(a, numpy.ndarray) or isinstance(b, numpy.ndarray):
+        return numpy.shape(a) == numpy.shape(b) and numpy.allclose(
+            a, b, rtol=1e-9, atol=1e-12, equal_nan=True
+        )
+    if isinstance(a, float | int) and isinstance(b, float | int):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) or (a != a and b != b)
     return type(a) is type(b) and bool(a == b)
 
@@ -194,7 +205,15 @@ def same(a: Any, b: Any) -> bool:
 def _judge(exercise: Exercise, case: Any, outcome: Any) -> str | None:
     if isinstance(outcome, Raised):
         return f"On {exercise.describe(case)} it raised {outcome.kind}: {outcome.text}"
-    return exercise.judge(case, outcome)
+    try:
+        return exercise.judge(case, outcome)
+    except Exception as error:  # a text where a number belongs, and the like
+        given = reprlib.repr(outcome)
+        return f"It gives {given}, which is not what was asked for ({_brief(error)})."
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def exercises_of(lesson: Lesson) -> dict[str, Exercise]:
