@@ -24,3 +24,14 @@ def _seeds():
     random.seed(0)
     np.random.seed(0)
     manual_seed(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Fail a test that is skipped for want of PyTorch and not marked: it would run nowhere."""
+    report = yield
+    reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if "torch" in reason.lower() and item.get_closest_marker("parity") is None:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} needs PyTorch: put @pytest.mark.parity above it"
+    return report
