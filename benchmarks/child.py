@@ -3,6 +3,9 @@
 ``python -m benchmarks.child MODULE CASE ENGINE`` prints the losses of the first steps, then, for
 each number read from standard input, runs that many steps and prints the seconds they took: of
 this process's processor time with one thread, of the clock with more.
+
+A step returns its loss; where it returns arrays instead, the module's function ``compared`` makes
+of them the number that stands for the loss.
 """
 
 import importlib
@@ -19,7 +22,8 @@ def main(module: str, case: str, engine: str) -> None:
     """Serve steps until standard input ends."""
     task = importlib.import_module(f"benchmarks.{module}")
     step = task.ENGINES[engine](task.CASES[case])
-    print(json.dumps([float(step()) for _ in range(CHECKED_STEPS)]), flush=True)
+    loss = getattr(task, "compared", float)
+    print(json.dumps([float(loss(step())) for _ in range(CHECKED_STEPS)]), flush=True)
     clock = time.process_time if harness.threads() == 1 else time.perf_counter
     for line in sys.stdin:
         steps = int(line)

@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TURN = 0.1  # seconds of steps per turn
 WARM_UP = 0.5  # seconds of steps before the first turn
+OURS = "tinygrad_edu"  # what every module of benchmarks calls this library among its engines
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -122,8 +123,9 @@ def compare(
     rounds : turns per engine, each of about `TURN` seconds.
     tolerance : how far the losses of the first steps may differ, relatively.
 
-    An engine that cannot be imported or run gets a row that says why.  Raises RuntimeError if the
-    losses of one differ from those of the reference, or if the reference does not run.
+    A peer that cannot be imported or run gets a row that says why.  Raises RuntimeError if the
+    losses of one differ from those of the reference, or if the reference or this library does not
+    run.
     """
     children = [Child(module, case, engine, threads) for engine in engines]
     failures: dict[str, str] = {}
@@ -137,8 +139,9 @@ def compare(
             else:
                 losses[child.engine] = first
                 working[child.engine] = child
-        if engines[0] in failures:
-            raise RuntimeError(f"{engines[0]} does not run: {failures[engines[0]]}")
+        for needed in (engines[0], OURS):
+            if needed in failures:
+                raise RuntimeError(f"{needed} does not run: {failures[needed]}")
         _require_agreement(losses, engines[0], tolerance)
         steps = {name: _steps_per_turn(child) for name, child in working.items()}
         times: dict[str, list[float]] = {name: [] for name in working}
@@ -171,11 +174,10 @@ def _require_agreement(losses: dict[str, list[float]], reference: str, tolerance
                 )
 
 
-def fresh(module: str, function: str, *, threads: int = 1) -> Any:
+def fresh(module: str, function: str, *arguments: str | int, threads: int = 1) -> Any:
     """What a function of ``benchmarks.<module>`` returns, run in a process of its own."""
-    program = (
-        f"import json; from benchmarks import {module}; print(json.dumps({module}.{function}()))"
-    )
+    call = f"{module}.{function}(*{arguments!r})"
+    program = f"import json; from benchmarks import {module}; print(json.dumps({call}))"
     return json.loads(fresh_output(program, threads=threads))
 
 

@@ -16,6 +16,8 @@ from benchmarks import harness
 TITLE = "Deep graphs, shared graphs, long training"
 CHAIN = 1_000_000
 STEPS = 10_000
+INSTANT = 0.01  # seconds for the shared graph
+GROWTH = 1.0  # megabytes of peak memory that training may add
 
 
 def chain() -> dict[str, float]:
@@ -96,15 +98,17 @@ def _peak_megabytes() -> float:
 def report(*, rounds: int) -> str:
     """The section of RESULTS.md.  `rounds` is not used: every figure is one run."""
     deep = harness.fresh("robustness", "chain")
+    shared = harness.fresh("robustness", "doubling")["seconds"]
+    verdicts = [
+        f"- a chain of {CHAIN:,} operations runs forward and backward: **holds**",
+        harness.verdict("y = y + y, 60 deep: milliseconds", 1e3 * shared, 1e3 * INSTANT),
+    ]
     lines = [
         ["1,000,000 operations in a chain, forward", harness.duration(deep["forward"])],
         ["the same, backward", harness.duration(deep["backward"])],
         ["the same, freeing the graph", harness.duration(deep["free"])],
         ["the same, memory at the peak", f"{deep['peak']:.0f} MB"],
-        [
-            "y = y + y, 60 deep, forward and backward",
-            harness.duration(harness.fresh("robustness", "doubling")["seconds"]),
-        ],
+        ["y = y + y, 60 deep, forward and backward", harness.duration(shared)],
     ]
     for what, function in (("Value", "value_training"), ("Tensor", "tensor_training")):
         long = harness.fresh("robustness", function)
@@ -113,7 +117,12 @@ def report(*, rounds: int) -> str:
             ["the same, growth of peak memory", f"{long['megabytes']:.1f} MB"],
             ["the same, growth in objects", f"{long['objects']:.0f}"],
         ]
+        verdicts += [
+            harness.verdict(f"training, {what}: megabytes of growth", long["megabytes"], GROWTH),
+            harness.verdict(f"training, {what}: objects of growth", long["objects"], 0),
+        ]
     note = (
         "Training runs with the garbage collector off: reference counting alone frees the graphs."
     )
-    return "\n\n".join([harness.conditions(), note, harness.table(["task", "figure"], lines)])
+    table = harness.table(["task", "figure"], lines)
+    return "\n\n".join([harness.conditions(), note, table, "\n".join(verdicts)])

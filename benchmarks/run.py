@@ -1,6 +1,7 @@
 """``python -m benchmarks.run [NAME ...] [--write] [--rounds N]``: measure, print, keep.
 
-Without names, lists them.  ``--write`` replaces the section of each in RESULTS.md.
+Without names, lists them; ``all`` is all of them.  ``--write`` replaces the section of each in
+RESULTS.md.  The last lines say how many targets hold and name those that are missed.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import importlib
 import re
 from pathlib import Path
 
-NAMES = ("scalar_mlp", "tensor_mlp", "import_time", "robustness")
+NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "drawing", "import_time", "robustness")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -22,12 +23,36 @@ def main() -> None:
     names = NAMES if "all" in arguments.names else arguments.names
     if not names:
         print("\n".join([*NAMES, "all"]))
+        return
+    sections = []
     for name in names:
         module = importlib.import_module(f"benchmarks.{name}")
         section = f"## {module.TITLE}\n\n{module.report(rounds=arguments.rounds)}\n"
         print(section, flush=True)
+        sections.append(section)
         if arguments.write:
             RESULTS.write_text(replace_section(RESULTS.read_text(), module.TITLE, section))
+    print(summary("".join(sections)))
+
+
+def summary(text: str) -> str:
+    """How many verdicts in `text` hold, and those that do not, each under its headings.
+
+    >>> print(summary("## A\\n### small\\n- speed: 2.00: **missed**\\n- size: 1.00: **holds**\\n"))
+    1 of 2 targets hold
+    missed: A, small: speed: 2.00: **missed**
+    """
+    held, missed, headings = 0, [], ["", ""]
+    for line in text.splitlines():
+        if line.startswith("## "):
+            headings = [line[3:], ""]
+        elif line.startswith("### "):
+            headings[1] = line[4:]
+        elif line.endswith("**holds**"):
+            held += 1
+        elif line.endswith("**missed**"):
+            missed.append(f"missed: {', '.join(filter(None, headings))}: {line[2:]}")
+    return "\n".join([f"{held} of {held + len(missed)} targets hold", *missed])
 
 
 def replace_section(text: str, title: str, section: str) -> str:
