@@ -872,7 +872,12 @@ fused: dict[str, list[Sample]] = {
         s(x(3, 2), x(3, 2), x(3, 2), x(3, 3)),
         s(x(2, 2, 2), x(2, 3, 2), x(2, 3, 2), x(2, 1, 3)),
         s(x(1, 2, 2, 2), x(1, 2, 2, 2), x(1, 2, 2, 2), x(2, 2)),
+        s(x(2, 3), x(2, 3), x(2, 3), np.array([[True, False], [False, False]])),
+        s(x(2, 3), x(2, 3), x(2, 3), np.array([[True, True], [False, True]]), causal=True)._replace(
+            parity=False  # PyTorch takes a mask or causal, not both
+        ),
         rough(x(2, 2), x(2, 2), x(2, 2), np.array([[0.0, -math.inf], [0.0, 0.0]])),
+        rough(x(2, 2), x(2, 2), x(2, 2), np.array([[0.0, -math.inf], [-math.inf, -math.inf]])),
         rough(100 * x(2, 2), 100 * x(2, 2), x(2, 2)),
     ],
 }

@@ -372,13 +372,16 @@ def scaled_dot_product_attention_vjp(xp, g, out, q, k, v, *mask, causal, scale):
 
 
 def _attention(xp, q, k, mask, causal, scale):
-    """The weights, (..., L, S): each row is positive and adds up to 1."""
+    """The weights, (..., L, S): each row is positive and adds up to 1; to 0 if it sees no key."""
     scores = _scale(q, scale) * xp.matmul(q, xp.matrix_transpose(k))
     for m in mask:
         scores = xp.where(m, scores, -math.inf) if m.dtype.kind == "b" else scores + m
     if causal:
         scores = xp.where(xp.tril(xp.ones_like(scores)) == 1, scores, -math.inf)
-    return softmax.read(xp, scores, axis=-1)
+    if not mask:
+        return softmax.read(xp, scores, axis=-1)
+    sees = xp.max(scores, axis=-1, keepdims=True) > -math.inf
+    return softmax.read(xp, xp.where(sees, scores, 0.0), axis=-1) * sees
 
 
 def _scale(q: Any, scale: float | None) -> float:
