@@ -177,6 +177,18 @@ FUNCTIONS: dict[str, list[Case]] = {
         case(x(2, 3, 1, 4), 0.9, False),
         case(x(1, 1, 2, 2), p=0.0, training=True),
     ],
+    "interpolate": [
+        case(x(2, 3, 4), 7),
+        case(x(2, 3, 4), scale_factor=1.7),
+        case(x(1, 2, 3, 4), (5, 2)),
+        case(x(1, 2, 5, 4), scale_factor=(2.0, 0.6)),
+        case(x(2, 3, 4), 7, mode="linear"),
+        case(x(2, 3, 4), scale_factor=0.6, mode="linear"),
+        case(x(2, 3, 4), 7, mode="linear", align_corners=True),
+        case(x(1, 2, 3, 4), 6, mode="bilinear"),
+        case(x(1, 2, 3, 4), scale_factor=(2.5, 0.5), mode="bilinear", align_corners=False),
+        case(x(1, 2, 3, 4), (1, 9), mode="bilinear", align_corners=True),
+    ],
     "normalize": [
         case(x(2, 3)),
         case(x(2, 3), dim=0),

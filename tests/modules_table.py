@@ -59,6 +59,8 @@ AXES = along([(5,), (2, 3), (2, 3), (2, 3, 4), (2, 3, 4)], [0, 0, 1, -2, -1])
 CLASSES = i(0, 2, 1, 2)
 WEIGHT = np.array([0.5, 1.0, 2.0])
 
+PADS: list[Any] = [("Constant", 1.5), ("Zero",), ("Reflection",), ("Replication",)]
+
 MODULES: dict[str, list[Config]] = {
     "ReLU": in_place(),
     "LeakyReLU": in_place({"negative_slope": 0.3}),
@@ -89,6 +91,30 @@ MODULES: dict[str, list[Config]] = {
         made(start_dim=-2)(x(2, 3, 4)),
         made(end_dim=-2)(x(2, 3, 2, 2)),
     ],
+    "Upsample": [
+        made(5)(x(2, 3, 4)),
+        made(scale_factor=2)(x(1, 2, 3, 4)),
+        made(scale_factor=(1.5, 2), mode="bilinear")(x(1, 2, 3, 4)),
+        made((5, 3), None, "bilinear", True)(x(1, 2, 3, 4)),
+        made(size=6, mode="linear", align_corners=False)(x(2, 3, 4)),
+    ],
+    **{
+        f"{kind}Pad1d": [
+            *(made(2, *more)(x(*shape)) for shape in [(1, 2, 4), (2, 1, 3)]),
+            *(made(sides, *more)(x(2, 1, 4)) for sides in [(1, 0), (0, 2), (3, 1)]),
+        ]
+        for kind, *more in PADS
+    },
+    **{
+        f"{kind}Pad2d": [
+            *(made(2, *more)(x(*shape)) for shape in [(1, 2, 4, 3), (2, 1, 3, 3)]),
+            *(
+                made(sides, *more)(x(2, 1, 3, 3))
+                for sides in [(1, 0, 0, 0), (0, 2, 1, 1), (0, 0, 2, 1)]
+            ),
+        ]
+        for kind, *more in PADS
+    },
     "Linear": [
         made(3, 2)(x(4, 3)),
         made(3, 2, bias=False)(x(4, 3)),

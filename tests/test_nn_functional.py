@@ -100,7 +100,7 @@ def test_a_wrong_function_is_found():
 
 
 ABSENT = {"inplace", "size_average", "reduce", "out", "max_norm", "norm_type", "sparse", "dtype",
-          "scale_grad_by_freq", "_stacklevel"}  # fmt: skip
+          "scale_grad_by_freq", "recompute_scale_factor", "antialias", "_stacklevel"}  # fmt: skip
 OURS = {("softmax", "dim"), ("log_softmax", "dim")}  # no default: PyTorch's is a guess it warns of
 
 
@@ -147,6 +147,9 @@ def test_softmax_asks_for_its_axis():
         F.softmax(Tensor([1.0]))
 
 
+IMAGE = Tensor(np.ones((1, 2, 3, 3)))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
@@ -171,6 +174,13 @@ def test_softmax_asks_for_its_axis():
             IndexError,
             "padding_idx 3 .* 3 rows",
         ),
+        (lambda: F.interpolate(Tensor([[1.0]]), 2), ValueError, r"'nearest' for shape \(1, 1\)"),
+        (lambda: F.interpolate(IMAGE, 2, mode="linear"), ValueError, "'linear' for shape"),
+        (lambda: F.interpolate(IMAGE), ValueError, "either size or scale_factor"),
+        (lambda: F.interpolate(IMAGE, 2, 2), ValueError, "either size or scale_factor"),
+        (lambda: F.interpolate(IMAGE, (2,)), ValueError, "2 axes to resize, and 1"),
+        (lambda: F.interpolate(IMAGE, 0), ValueError, "0 elements of 3"),
+        (lambda: F.interpolate(IMAGE, 2, align_corners=True), ValueError, "'nearest' has none"),
         (lambda: F.dropout(Tensor([1.0]), 1.5), ValueError, "not 1.5"),
         (lambda: F.dropout2d(Tensor([[1.0]])), ValueError, r"\(1, 1\)"),
         (lambda: F.batch_norm(Tensor([[1.0]]), None, None), ValueError, "needs running_mean"),

@@ -345,6 +345,7 @@ def test_dropout_follows_the_mode_and_the_generator():
         (lambda: nn.BatchNorm2d(3)(Tensor(np.ones((2, 3)))), ValueError, r"4 axes.*\(2, 3\)"),
         (lambda: nn.GroupNorm(3, 4), ValueError, "4 channels .* 3 groups"),
         (lambda: nn.Embedding(3, 2, padding_idx=3), IndexError, "padding_idx 3 .* 3 rows"),
+        (lambda: nn.ZeroPad2d((1, 2)), ValueError, "one number or 4.*not 2"),
         (lambda: nn.Flatten(2, 1)(Tensor(np.ones((2, 3, 4)))), ValueError, "axes 2 to 1"),
         (lambda: nn.Flatten()(Tensor(np.ones(3))), ValueError, "axes 1 to -1"),
         (lambda: nn.Linear(3, 2)(Tensor(np.ones((2, 4)))), ValueError, r"\(2, 4\)"),

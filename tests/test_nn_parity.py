@@ -150,6 +150,7 @@ def test_printed_as_pytorch_prints_it(name, number, torch):
 ABSENT = {
     *("size_average", "reduce", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     *("_weight", "_freeze", "threshold", "min_value", "max_value", "args", "kwargs"),
+    "recompute_scale_factor",
 }
 OURS = {("Softmax", "dim"), ("LogSoftmax", "dim")}  # no default: PyTorch's is a guess it warns of
 

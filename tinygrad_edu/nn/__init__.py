@@ -47,6 +47,17 @@ from tinygrad_edu.nn.loss import (
 )
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from tinygrad_edu.nn.resizing import (
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    Upsample,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 
 __all__ = [
     "CELU",
@@ -58,6 +69,8 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "Bilinear",
+    "ConstantPad1d",
+    "ConstantPad2d",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
@@ -89,6 +102,10 @@ __all__ = [
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -98,6 +115,9 @@ __all__ = [
     "Softsign",
     "Tanh",
     "Tanhshrink",
+    "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
     "functional",
     "init",
     "scalar",

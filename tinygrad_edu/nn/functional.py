@@ -219,13 +219,97 @@ def batch_norm(
             "has one: use larger batches, or model.eval()"
         )
     batch, axes = input.detach(), (0, *range(2, input.ndim))
-    for running, new in [
-        (running_mean, lambda: ops.mean(batch, axis=axes)),
-        (running_var, lambda: ops.var(batch, axis=axes, correction=1)),
-    ]:
-        if running is not None:
-            running.data = (1.0 - momentum) * running.data + momentum * new().data
+    if running_mean is not None:
+        _move(running_mean, ops.mean(batch, axis=axes), momentum)
+    if running_var is not None:
+        _move(running_var, ops.var(batch, axis=axes, correction=1), momentum)
     return ops.batch_norm(input, *affine, eps=eps)
+
+
+def _move(running: Tensor, new: Tensor, momentum: float) -> None:
+    """Move a running statistic that share of the way to the batch's."""
+    running.data = (1.0 - momentum) * running.data + momentum * new.data
+
+
+# Resizing -----------------------------------------------------------------------------------------
+
+
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The input read at other places: (N, C, L) -> (N, C, L') or (N, C, H, W) -> (N, C, H', W').
+
+    size : the new sizes; or scale_factor : what to multiply the old ones by, rounding down.  One
+        number stands for all axes.
+    mode : "nearest" takes the element at or before each place, "linear" (one axis) and "bilinear"
+        (two) weigh the neighbours.
+    align_corners : whether the outermost elements' centres, rather than their edges, stay where
+        they are; for "linear" and "bilinear", False by default.
+
+    Each axis is a product with a matrix: a row holds the weights of the elements at one place.
+
+    >>> interpolate(Tensor([[[1.0, 3.0]]]), scale_factor=2).tolist()
+    [[[1.0, 1.0, 3.0, 3.0]]]
+    >>> interpolate(Tensor([[[1.0, 3.0]]]), size=3, mode="linear").tolist()
+    [[[1.0, 2.0, 3.0]]]
+    """
+    axes = input.ndim - 2
+    if mode not in _MODES.get(axes, ()):
+        raise ValueError(
+            f"interpolate knows {_MODES[1]} for (N, C, L) and {_MODES[2]} for (N, C, H, W), not "
+            f"{mode!r} for shape {input.shape}"
+        )
+    if mode == "nearest" and align_corners is not None:
+        raise ValueError("align_corners says where neighbours are weighed; 'nearest' has none")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate needs either size or scale_factor")
+    sizes, factors = _for_each(size, axes), _for_each(scale_factor, axes)
+    matrices = [
+        Tensor(
+            _resampling(n, to, factor, mode != "nearest", bool(align_corners)),
+            dtype=input.dtype,
+            device=input.device,
+        )
+        for n, to, factor in zip(input.shape[2:], sizes, factors, strict=True)
+    ]
+    out = ops.matmul(input, matrices[-1].mT)  # (..., W) @ (W, W')
+    return out if axes == 1 else ops.matmul(matrices[0], out)  # (H', H) @ (..., H, W')
+
+
+_MODES = {1: ("nearest", "linear"), 2: ("nearest", "bilinear")}
+
+
+def _for_each(numbers: Any, axes: int) -> tuple[Any, ...]:
+    """One number, or None, for each axis."""
+    if not isinstance(numbers, Sequence):
+        return (numbers,) * axes
+    if len(numbers) != axes:
+        raise ValueError(f"interpolate has {axes} axes to resize, and {len(numbers)} were given")
+    return tuple(numbers)
+
+
+def _resampling(
+    n: int, size: int | None, factor: float | None, weighing: bool, align_corners: bool
+) -> Any:
+    """The matrix (n', n) that reads n elements at n' places."""
+    count = int(n * factor) if size is None and factor is not None else int(size or 0)
+    if n < 1 or count < 1:
+        raise ValueError(f"interpolate cannot make {count} elements of {n}")
+    step = n / count if factor is None else 1.0 / factor
+    places = numpy.arange(count)
+    if not weighing:
+        return numpy.eye(n)[numpy.minimum((places * step).astype(int), n - 1)]
+    if align_corners:
+        at = places * ((n - 1) / max(count - 1, 1))
+    else:
+        at = numpy.maximum((places + 0.5) * step - 0.5, 0.0)
+    left = numpy.minimum(at.astype(int), n - 1)
+    right, share = numpy.minimum(left + 1, n - 1), numpy.minimum(at - left, 1.0)[:, None]
+    return (1.0 - share) * numpy.eye(n)[left] + share * numpy.eye(n)[right]
 
 
 # Dropout ------------------------------------------------------------------------------------------
