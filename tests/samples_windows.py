@@ -1,0 +1,172 @@
+"""Samples of the operations on windows, and what PyTorch calls them; see `samples`."""
+
+import itertools
+
+from samples import s, x
+
+try:
+    import torch
+    import torch.nn.functional as F
+except ModuleNotFoundError:
+    torch = None
+
+# stride, padding, dilation, groups: each in turn, and together
+GEOMETRY = [
+    {},
+    {"stride": 2},
+    {"stride": 3, "padding": 1},
+    {"padding": 1},
+    {"padding": "same"},
+    {"padding": "valid"},
+    {"dilation": 2, "padding": 2},
+    {"groups": 2},
+    {"groups": 2, "stride": 2, "padding": 1, "dilation": 2},
+]
+TRANSPOSED = [
+    {},
+    {"stride": 2},
+    {"stride": 3, "padding": 1},
+    {"stride": 2, "output_padding": 1},
+    {"stride": 3, "output_padding": 2, "padding": 1},
+    {"dilation": 2, "output_padding": 1},
+    {"groups": 2},
+    {"groups": 2, "stride": 2, "padding": 1, "dilation": 2},
+]
+POOLS = [
+    {"kernel_size": 2},
+    {"kernel_size": 3},
+    {"kernel_size": 1},
+    {"kernel_size": 2, "stride": 1},
+    {"kernel_size": 2, "stride": 3},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 2, "stride": 1, "padding": 1},
+]
+
+
+def _conv(*sizes, kernel):
+    axes = len(sizes)
+    return [
+        *(s(x(2, 2, *sizes), x(2, 2 // o.get("groups", 1), *kernel), **o) for o in GEOMETRY),
+        s(x(1, 1, *sizes), x(3, 1, *kernel), x(3)),
+        s(x(1, 2, *sizes), x(2, 1, *(1,) * axes), x(2), groups=2),
+        s(x(0, 1, *sizes), x(2, 1, *kernel)),
+    ]
+
+
+def _transposed(*places, kernel):
+    return [
+        *(s(x(1, 2, *places), x(2, 1, *kernel), **o) for o in TRANSPOSED),
+        s(x(2, 1, *places), x(1, 2, *kernel), x(2)),
+        s(x(1, 2, *places), x(2, 1, *kernel), x(2), groups=2),
+        s(x(0, 1, *places), x(1, 2, *kernel)),
+    ]
+
+
+def _weight(*sizes, kernel):
+    from tinygrad_edu import Tensor, ops
+
+    conv = ops.conv1d if len(sizes) == 1 else ops.conv2d
+    rows = []
+    for o in [*GEOMETRY, {"stride": 2, "dilation": 2}]:
+        image, w = x(2, 2, *sizes), x(2, 2 // o.get("groups", 1), *kernel)
+        out = conv(Tensor(image), Tensor(w), **o)
+        rows.append(s(image, x(*out.shape), size=kernel, **o))
+    return rows
+
+
+def _pools(*sizes, more=({},)):
+    shapes = [(1, 2, *sizes), (2, 1, *(n + 1 for n in sizes))]
+    both = itertools.product(shapes, POOLS, more)
+    return [s(x(*shape), **options, **extra) for shape, options, extra in both]
+
+
+def _bins(*sizes, counts):
+    return [s(x(*lead, *sizes), output_size=count) for lead in [(1, 2), (2, 1)] for count in counts]
+
+
+SAMPLES = {
+    "unfold": [
+        s(x(5), size=2),
+        s(x(5), size=2, stride=2),
+        s(x(6), size=2, stride=3, dilation=2),
+        s(x(5), size=5),
+        s(x(5), size=1),
+        s(x(2, 6), size=3),
+        s(x(3, 4), size=(2, 2)),
+        s(x(3, 4), size=(2, 3), stride=(1, 2)),
+        s(x(2, 3, 4), size=(2, 2), stride=2),
+        s(x(1, 5, 4), size=(2, 2), dilation=(2, 1)),
+        s(x(0, 4), size=2),
+    ],
+    "fold": [
+        s(x(4, 2), shape=(5,), size=2),
+        s(x(2, 2), shape=(5,), size=2, stride=2),
+        s(x(2, 2), shape=(6,), size=2, stride=3, dilation=2),
+        s(x(1, 5), shape=(5,), size=5),
+        s(x(5, 1), shape=(5,), size=1),
+        s(x(2, 4, 3), shape=(2, 6), size=3),
+        s(x(2, 3, 2, 2), shape=(3, 4), size=(2, 2)),
+        s(x(2, 1, 2, 3), shape=(3, 4), size=(2, 3), stride=(1, 2)),
+        s(x(2, 1, 2, 2, 2), shape=(2, 3, 4), size=(2, 2), stride=2),
+        s(x(1, 3, 3, 2, 2), shape=(1, 5, 4), size=(2, 2), dilation=(2, 1)),
+        s(x(0, 3, 2), shape=(0, 4), size=2),
+    ],
+    "conv1d": _conv(6, kernel=(3,)),
+    "conv2d": _conv(4, 3, kernel=(2, 2)),
+    "conv_transpose1d": _transposed(3, kernel=(3,)),
+    "conv_transpose2d": _transposed(2, 2, kernel=(2, 3)),
+    "conv_weight1d": _weight(6, kernel=(3,)),
+    "conv_weight2d": _weight(4, 3, kernel=(2, 2)),
+    "max_pool1d": [*_pools(6), s(x(1, 1, 7), kernel_size=2, dilation=3)],
+    "max_pool2d": [*_pools(4, 3), s(x(1, 1, 5, 5), kernel_size=(2, 1), dilation=2)],
+    "avg_pool1d": _pools(6, more=({}, {"count_include_pad": False})),
+    "avg_pool2d": _pools(4, 3, more=({}, {"count_include_pad": False})),
+    "adaptive_avg_pool1d": _bins(6, counts=[1, 2, 4, 6, 9]),
+    "adaptive_avg_pool2d": _bins(4, 3, counts=[1, 2, 3, (1, 2), (4, 5)]),
+}
+
+
+def _unfold(x, *, size, stride=1, dilation=1):
+    sizes = size if isinstance(size, tuple) else (size,)
+    steps = stride if isinstance(stride, tuple) else (stride,) * len(sizes)
+    gaps = dilation if isinstance(dilation, tuple) else (dilation,) * len(sizes)
+    lead = x.ndim - len(sizes)
+    for i, (k, step, gap) in enumerate(zip(sizes, steps, gaps, strict=True)):
+        x = x.unfold(lead + i, gap * (k - 1) + 1, step)[..., ::gap]
+    return x
+
+
+def _fold(x, *, shape, **options):
+    """The derivative of PyTorch's unfold."""
+    image = torch.zeros(shape, dtype=x.dtype, requires_grad=True)
+    (out,) = torch.autograd.grad(_unfold(image, **options), image, x, create_graph=True)
+    return out
+
+
+def _by_gradient(conv):
+    def weight(x, y, *, size, groups=1, **options):
+        w = torch.zeros(
+            (y.shape[1], x.shape[1] // groups, *size), dtype=x.dtype, requires_grad=True
+        )
+        out = conv(x, w, groups=groups, **options)
+        return torch.autograd.grad(out, w, y, create_graph=True)[0]
+
+    return weight
+
+
+PARITY = {
+    "unfold": _unfold,
+    "fold": _fold,
+    "conv1d": lambda *a, **o: F.conv1d(*a, **o),
+    "conv2d": lambda *a, **o: F.conv2d(*a, **o),
+    "conv_transpose1d": lambda *a, **o: F.conv_transpose1d(*a, **o),
+    "conv_transpose2d": lambda *a, **o: F.conv_transpose2d(*a, **o),
+    "conv_weight1d": _by_gradient(lambda *a, **o: F.conv1d(*a, **o)),
+    "conv_weight2d": _by_gradient(lambda *a, **o: F.conv2d(*a, **o)),
+    "max_pool1d": lambda x, **o: F.max_pool1d(x, **o),
+    "max_pool2d": lambda x, **o: F.max_pool2d(x, **o),
+    "avg_pool1d": lambda x, **o: F.avg_pool1d(x, **o),
+    "avg_pool2d": lambda x, **o: F.avg_pool2d(x, **o),
+    "adaptive_avg_pool1d": lambda x, **o: F.adaptive_avg_pool1d(x, **o),
+    "adaptive_avg_pool2d": lambda x, **o: F.adaptive_avg_pool2d(x, **o),
+}
