@@ -239,6 +239,7 @@ class Node:
 
 
 NO_OPTIONS: dict[str, Any] = {}
+EXPLAINED = (ValueError, TypeError, IndexError, AttributeError)  # a forward's errors, said in words
 _new = object.__new__
 
 
@@ -272,7 +273,7 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
     xp = NAMESPACES[kind]
     try:
         data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
-    except (ValueError, TypeError, IndexError) as error:
+    except EXPLAINED as error:
         op.explain(tuple(args), options, error)
     return record(op, engine, data, tuple(nodes), tuple(args), options, needed)
 

@@ -289,10 +289,14 @@ def group_norm_vjp(xp, g, out, x, *affine, num_groups, eps):
 
 
 def _last(x: Any, ndim: int) -> tuple[int, ...]:
+    if not 0 < ndim <= x.ndim:
+        raise ValueError(f"ndim is {ndim}, and x has {x.ndim} axes")
     return tuple(range(x.ndim - ndim, x.ndim))
 
 
 def _but_channels(x: Any) -> tuple[int, ...]:
+    if x.ndim < 2:
+        raise ValueError("axis 1 holds the channels, and x has no such axis")
     return (0, *range(2, x.ndim))
 
 
@@ -302,8 +306,8 @@ def _per_channel(xp: Any, x: Any, affine: Any) -> tuple[Any, ...]:
 
 
 def _grouped(xp: Any, x: Any, num_groups: int) -> Any:
-    channels = x.shape[1]
-    if channels % num_groups:
+    channels = x.shape[1] if x.ndim > 1 else 0
+    if not channels or channels % num_groups:
         raise ValueError(f"{channels} channels do not divide into {num_groups} groups")
     return xp.reshape(x, shape=(x.shape[0], num_groups, channels // num_groups, *x.shape[2:]))
 

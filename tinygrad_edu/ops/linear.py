@@ -3,6 +3,7 @@
 import math
 
 from tinygrad_edu.ops.registry import op
+from tinygrad_edu.ops.shapes import places
 
 
 @op(symbol="@", latex="{x} {y}")
@@ -109,11 +110,17 @@ def _einsum_parts(subscripts, xs):
             sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots)
         )
     result = right.replace("...", dots)
+    sizes = {}
     for part, x in zip(parts, xs, strict=True):
         if len(set(part)) != len(part):
             raise ValueError(f"{subscripts!r} repeats a letter within one operand: take a diagonal")
         if len(part) != x.ndim:
             raise ValueError(f"{part!r} of {subscripts!r} names {len(part)} axes of {x.shape}")
+        for letter, n in zip(part, x.shape, strict=True):
+            if sizes.setdefault(letter, n) == 1:
+                sizes[letter] = n
+            elif n not in (1, sizes[letter]):
+                raise ValueError(f"{letter!r} is {sizes[letter]} in one operand and {n} in another")
     return parts, result
 
 
@@ -129,12 +136,12 @@ def tensordot(xp, x, y, *, axes=2):
     if isinstance(axes, int):
         axes = range(-axes, 0), range(axes)
     of_x, of_y = (
-        [range(t.ndim)[a] for a in ([side] if isinstance(side, int) else side)]
+        places(side if isinstance(side, int) else tuple(side), t.ndim)
         for t, side in zip((x, y), axes, strict=True)
     )
     summed = [x.shape[i] for i in of_x]
     if summed != [y.shape[i] for i in of_y]:
-        raise ValueError(f"axes {of_x} of the first and {of_y} of the second differ in size")
+        raise ValueError(f"axes {of_x} of the one and {of_y} of the other differ in size")
     keep_x = [i for i in range(x.ndim) if i not in of_x]
     keep_y = [i for i in range(y.ndim) if i not in of_y]
     left, right = [x.shape[i] for i in keep_x], [y.shape[i] for i in keep_y]

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from tinygrad_edu import node as _node
 from tinygrad_edu.namespaces.arrays import NAMESPACES
-from tinygrad_edu.node import NO_OPTIONS, Node, record
+from tinygrad_edu.node import EXPLAINED, NO_OPTIONS, Node, record
 
 T = TypeVar("T", bound=Node)
 Rule = Callable[..., Any]
@@ -158,7 +158,7 @@ class Op:
         """Raise `error` again, naming this operation, the shapes it met, and the next step."""
         from tinygrad_edu.ops.messages import explain
 
-        raise type(error)(explain(self, args, options, error)) from error
+        raise explain(self, args, options, error) from error
 
 
 def _parameters(function: Rule) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -205,7 +205,7 @@ def _one_operand(op: Op) -> Callable[[Any], Any]:
         data = x._data
         try:
             out = op.forward(NAMESPACES[data.__class__], data)
-        except (ValueError, TypeError, IndexError) as error:
+        except EXPLAINED as error:
             op.explain((data,), NO_OPTIONS, error)
         return record(op, x.engine, out, (x,), (data,), NO_OPTIONS, x.requires_grad)
 
@@ -227,7 +227,7 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
             return _run(op, (x, y), NO_OPTIONS)
         try:
             out = op.forward(NAMESPACES[left.__class__], left, right)
-        except (ValueError, TypeError, IndexError) as error:
+        except EXPLAINED as error:
             op.explain((left, right), NO_OPTIONS, error)
         needed = x.requires_grad or y.requires_grad
         return record(op, x.engine, out, (x, y), (left, right), NO_OPTIONS, needed)
@@ -257,7 +257,12 @@ def _expand(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     assert first is not None
     engine = first.engine
     nodes = [x if isinstance(x, engine) else engine._operand(x, op, first) for x in inputs]
-    return op.forward(graph, *nodes, **options)
+    try:
+        return op.forward(graph, *nodes, **options)
+    except EXPLAINED as error:
+        if error.__cause__ is not None:  # explained by an operation it is made of
+            raise
+        op.explain(tuple([x._data for x in nodes]), options, error)
 
 
 @overload

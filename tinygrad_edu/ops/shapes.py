@@ -71,7 +71,7 @@ def swapaxes_vjp(xp, g, out, x, *, axis1, axis2):
 
 def _swapped(ndim: int, axis1: int, axis2: int) -> tuple[int, ...]:
     axes = list(range(ndim))
-    (a,), (b,) = _places(axis1, ndim), _places(axis2, ndim)
+    (a,), (b,) = places(axis1, ndim), places(axis2, ndim)
     axes[a], axes[b] = b, a
     return tuple(axes)
 
@@ -79,12 +79,10 @@ def _swapped(ndim: int, axis1: int, axis2: int) -> tuple[int, ...]:
 @op
 def squeeze(xp, x, *, axis=None):
     """x without the given axes of size 1; without all of them if axis is None."""
-    if axis is None:
-        dropped = [i for i, n in enumerate(x.shape) if n == 1]
-    else:
-        dropped = _places(axis, x.ndim)
+    ones = [i for i, n in enumerate(x.shape) if n == 1]
+    dropped = ones if axis is None else places(axis, x.ndim)
     for a in dropped:
-        if x.shape[a] != 1:
+        if a not in ones:
             raise ValueError(f"axis {a} has size {x.shape[a]}, not 1")
     return xp.reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in dropped))
 
@@ -98,9 +96,9 @@ def squeeze_vjp(xp, g, out, x, *, axis):
 def expand_dims(xp, x, *, axis):
     """x with new axes of size 1 at the given places of the result."""
     ndim = x.ndim + (len(axis) if isinstance(axis, tuple) else 1)
-    places = _places(axis, ndim)
+    added = places(axis, ndim)
     sizes = iter(x.shape)
-    return xp.reshape(x, shape=tuple(1 if i in places else next(sizes) for i in range(ndim)))
+    return xp.reshape(x, shape=tuple(1 if i in added else next(sizes) for i in range(ndim)))
 
 
 @expand_dims.vjp
@@ -108,16 +106,16 @@ def expand_dims_vjp(xp, g, out, x, *, axis):
     return (xp.reshape(g, shape=x.shape),)
 
 
-def _places(axis: Any, ndim: int) -> list[int]:
+def places(axis: Any, ndim: int) -> list[int]:
     """One axis or a tuple of axes, counted from 0; an error if one is missing or named twice."""
     axes = axis if isinstance(axis, tuple) else (axis,)
     for a in axes:
         if not -ndim <= a < ndim:
             raise ValueError(f"axis {a} is not among the {ndim} axes")
-    places = [a % ndim for a in axes]
-    if len(set(places)) < len(places):
+    counted = [a % ndim for a in axes]
+    if len(set(counted)) < len(counted):
         raise ValueError(f"axis {axis} names one of the {ndim} axes twice")
-    return places
+    return counted
 
 
 @op
@@ -212,8 +210,8 @@ def split(xp, x, *, sections, axis=0):
     if isinstance(sections, int):
         if sections < 1 or size % sections:
             raise ValueError(
-                f"cannot split axis {axis} of shape {x.shape} into {sections} equal pieces; "
-                "give the places to cut as a tuple"
+                f"the {size} elements of axis {axis} make no {sections} equal pieces; give the "
+                "places to cut as a tuple"
             )
         step = size // sections
         sections = tuple(range(step, size, step)) if step else (0,) * (sections - 1)
@@ -268,7 +266,7 @@ def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
     """For each axis, which element of x each element of the result repeats, ready to index with."""
     import numpy
 
-    places = []
+    sources = []
     for axis, (n, (a, b)) in enumerate(zip(x.shape, widths, strict=True)):
         at = numpy.arange(-a, n + b)
         if mode == "replicate":
@@ -276,8 +274,8 @@ def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
         else:
             at = abs(at)
             at = numpy.where(at >= n, 2 * (n - 1) - at, at)
-        places.append(at.reshape((-1,) + (1,) * (x.ndim - 1 - axis)))
-    return tuple(places)
+        sources.append(at.reshape((-1,) + (1,) * (x.ndim - 1 - axis)))
+    return tuple(sources)
 
 
 @op(latex=r"\operatorname{{tril}}\left({x}\right)")
