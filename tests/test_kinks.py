@@ -237,3 +237,24 @@ def test_second_derivatives_at_ties_and_zeros():
     np.testing.assert_allclose(loss.data, [[0.125, 0], [0, 0.125]])
     loss = hessian(lambda x: ops.cross_entropy(x, np.array(1)), np.zeros(2))
     np.testing.assert_allclose(loss.data, quarter)
+
+
+# The table fails when it should ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("relu", lambda xp, g, out, x: (g * (x >= 0),)),
+        ("abs", lambda xp, g, out, x: (g * xp.where(x >= 0, 1.0, -1.0),)),
+        ("maximum", lambda xp, g, out, x, y: (g * (x >= y), g * (x < y))),
+        ("sqrt", lambda xp, g, out, x: (xp.divide(0.5 * g, out + (out == 0)),)),
+    ],
+)
+def test_another_choice_at_a_kink_is_found(name, rule, monkeypatch):
+    monkeypatch.setattr(ops.lookup(name), "rule", rule)
+    row = next(row for row in TABLE if row[0] == name)
+    with pytest.raises(AssertionError):
+        test_gradients_on_tensors(*row)
+    with pytest.raises(AssertionError):
+        test_gradients_on_values(*row)
