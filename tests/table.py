@@ -1,15 +1,12 @@
 """The whole table: every sample of every operation of the package."""
 
-from samples import SAMPLES, Sample
+import samples
+import samples_windows
+from samples import Sample
 
 from tinygrad_edu import ops
 
-try:
-    from samples_windows import SAMPLES as WINDOWS
-except ModuleNotFoundError:
-    WINDOWS = {}
-
-TABLE: dict[str, list[Sample]] = {**SAMPLES, **WINDOWS}
+TABLE: dict[str, list[Sample]] = {**samples.SAMPLES, **samples_windows.SAMPLES}
 
 
 def package_operations() -> list[ops.Op]:

@@ -7,14 +7,10 @@ import checks
 import numpy as np
 import pytest
 import samples
+import samples_windows
 from table import TABLE, describe, package_operations
 
 from tinygrad_edu.ops import Op, lookup
-
-try:
-    import samples_windows
-except ModuleNotFoundError:
-    samples_windows = None
 
 try:
     import torch
@@ -235,14 +231,13 @@ PARITY = {
     "scaled_dot_product_attention": lambda q, k, v, mask=None, *, causal, scale: (
         F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=scale)
     ),
-    **getattr(samples_windows, "PARITY", {}),
+    **samples_windows.PARITY,
 }
 
 NO_COUNTERPART = {
     "uniform_like": "draws random numbers",
     "normal_like": "draws random numbers",
     "to_device": "moves data and computes nothing",
-    **getattr(samples_windows, "NO_COUNTERPART", {}),
 }
 
 
