@@ -18,7 +18,7 @@ from tinygrad_edu.ops.reductions import _share_among
 from tinygrad_edu.ops.registry import Op, op
 from tinygrad_edu.ops.shapes import pad
 
-_BLOCK = 2**18  # elements of unfolded windows at a time: what stays in a processor's cache
+_BLOCK = 2**22  # elements of unfolded windows at a time: what stays near a processor's cache
 
 
 class _Window(NamedTuple):
@@ -189,30 +189,35 @@ def _blocks(n: int, per_example: int) -> Iterator[slice]:
 
 
 def _columns(xp: Any, x: Any, window: _Window, groups: int, places: tuple[int, ...]) -> Any:
-    """The windows as matrix columns: (N, C, *sizes) -> (N, groups, C/groups * size, places)."""
+    """The windows as matrix columns: (N, C, *sizes) -> (groups, C/groups * size, N * places)."""
     axes = len(window.size)
     n, channels = x.shape[:2]
     windows = _unfolded(xp, x, window)  # (N, C, *places, *size)
-    if windows.shape[2 : 2 + axes] != places:
-        kept = tuple(slice(0, p) for p in places)
-        windows = xp.getitem(windows, index=(slice(None), slice(None), *kept))
-    turned = xp.transpose(windows, axes=(0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes)))
+    windows = _cut(xp, windows, (n, channels, *places, *window.size))
+    turned = xp.transpose(windows, axes=(1, *range(2 + axes, 2 + 2 * axes), 0, *range(2, 2 + axes)))
     rows = channels // groups * math.prod(window.size)
-    return xp.reshape(turned, shape=(n, groups, rows, math.prod(places)))
+    return xp.reshape(turned, shape=(groups, rows, n * math.prod(places)))
+
+
+def _as_columns(xp: Any, g: Any, groups: int) -> Any:
+    """One column per place of every example: (N, K, *places) -> (groups, K/groups, N * places)."""
+    n, k, *places = g.shape
+    turned = xp.transpose(g, axes=(1, 0, *range(2, g.ndim)))
+    return xp.reshape(turned, shape=(groups, k // groups, n * math.prod(places)))
 
 
 def _conv(xp: Any, x: Any, w: Any, bias: Any, window: _Window, groups: int) -> Any:
     """(N, C, *sizes), (K, C/groups, *size) -> (N, K, *places)."""
     _check_conv(x, w, bias, groups, len(window.size))
-    n, k = x.shape[0], w.shape[0]
-    places = window.places(x.shape[2:])
+    k, places = w.shape[0], window.places(x.shape[2:])
     matrix = xp.reshape(w, shape=(groups, k // groups, math.prod(w.shape[1:])))
-    parts = [
-        xp.matmul(matrix, _columns(xp, xp.getitem(x, index=block), window, groups, places))
-        for block in _blocks(n, x.shape[1] * math.prod(window.size) * math.prod(places))
-    ]
+    parts = []
+    for block in _blocks(x.shape[0], x.shape[1] * math.prod(window.size) * math.prod(places)):
+        part = xp.getitem(x, index=block)
+        columns = xp.matmul(matrix, _columns(xp, part, window, groups, places))
+        out = xp.reshape(columns, shape=(k, part.shape[0], *places))
+        parts.append(xp.transpose(out, axes=(1, 0, *range(2, 2 + len(places)))))
     out = parts[0] if len(parts) == 1 else xp.concat(*parts, axis=0)
-    out = xp.reshape(out, shape=(n, k, *places))
     for b in bias:
         out = out + xp.reshape(b, shape=(-1,) + (1,) * len(places))
     return out
@@ -220,17 +225,15 @@ def _conv(xp: Any, x: Any, w: Any, bias: Any, window: _Window, groups: int) -> A
 
 def _conv_weight(xp: Any, x: Any, g: Any, window: _Window, groups: int) -> Any:
     """(N, C, *sizes), (N, K, *places) -> (K, C/groups, *size): what a kernel gets from both."""
-    n, k = g.shape[:2]
-    places = tuple(g.shape[2:])
+    n, k, *places = g.shape
     fitting = window.places(x.shape[2:])
     if any(p > f for p, f in zip(places, fitting, strict=True)):
         raise ValueError(f"a window of {window.size} has {fitting} places in x, not {places}")
     total = None
     for block in _blocks(n, x.shape[1] * math.prod(window.size) * math.prod(places)):
-        columns = _columns(xp, xp.getitem(x, index=block), window, groups, places)
-        rows = xp.getitem(g, index=block)
-        rows = xp.reshape(rows, shape=(rows.shape[0], groups, k // groups, math.prod(places)))
-        part = xp.sum(xp.matmul(rows, xp.matrix_transpose(columns)), axis=0)
+        columns = _columns(xp, xp.getitem(x, index=block), window, groups, tuple(places))
+        rows = _as_columns(xp, xp.getitem(g, index=block), groups)
+        part = xp.matmul(rows, xp.matrix_transpose(columns))
         total = part if total is None else total + part
     return xp.reshape(total, shape=(k, x.shape[1] // groups, *window.size))
 
@@ -240,38 +243,46 @@ def _conv_transpose(
 ) -> Any:
     """(N, K, *places), (K, C/groups, *size) -> (N, C, *sizes): what an image gets from both."""
     axes = len(window.size)
-    if g.ndim != axes + 2 or w.ndim != axes + 2:
-        raise ValueError(f"the image and the kernel need {axes + 2} axes each")
+    sizes = _check_transpose(g, w, window, extra, groups)
     n, k, *places = g.shape
-    if w.shape[0] != k or k % groups:
-        raise ValueError(
-            f"x has {k} channels, and w expects {w.shape[0]} (in {groups} groups); w is "
-            "(in channels, out channels / groups, *kernel)"
-        )
-    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
-        raise ValueError(f"output_padding {extra} must be smaller than stride or dilation")
     channels = w.shape[1] * groups
-    sizes = tuple(
-        (p - 1) * s + r - a - b + e
-        for p, s, r, (a, b), e in zip(
-            places, window.stride, window.reach, window.pads, extra, strict=True
-        )
-    )
     matrix = xp.reshape(w, shape=(groups, k // groups, math.prod(w.shape[1:])))
     images = []
     for block in _blocks(n, channels * math.prod(window.size) * math.prod(places)):
-        rows = xp.getitem(g, index=block)
-        rows = xp.reshape(rows, shape=(rows.shape[0], groups, k // groups, math.prod(places)))
-        columns = xp.matmul(xp.matrix_transpose(matrix), rows)
-        windows = xp.reshape(columns, shape=(rows.shape[0], channels, *window.size, *places))
-        turned = xp.transpose(
-            windows, axes=(0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
+        part = xp.getitem(g, index=block)
+        columns = xp.matmul(xp.matrix_transpose(matrix), _as_columns(xp, part, groups))
+        windows = xp.reshape(columns, shape=(channels, *window.size, part.shape[0], *places))
+        turned = xp.transpose(  # (C, N, *places, *size)
+            windows, axes=(0, 1 + axes, *range(2 + axes, 2 + 2 * axes), *range(1, 1 + axes))
         )
-        images.append(_folded(xp, turned, window, (rows.shape[0], channels, *sizes)))
+        image = _folded(xp, turned, window, (channels, part.shape[0], *sizes))
+        images.append(xp.transpose(image, axes=(1, 0, *range(2, 2 + axes))))
     out = images[0] if len(images) == 1 else xp.concat(*images, axis=0)
     for b in bias:
         out = out + xp.reshape(b, shape=(-1,) + (1,) * axes)
     return out
+
+
+def _check_transpose(
+    g: Any, w: Any, window: _Window, extra: tuple[int, ...], groups: int
+) -> tuple[int, ...]:
+    """The sizes of the image, or a ValueError for operands that do not fit."""
+    axes = len(window.size)
+    if g.ndim != axes + 2 or w.ndim != axes + 2:
+        raise ValueError(f"the image and the kernel need {axes + 2} axes each")
+    if w.shape[0] != g.shape[1] or g.shape[1] % groups:
+        raise ValueError(
+            f"x has {g.shape[1]} channels, and w expects {w.shape[0]} (in {groups} groups); w is "
+            "(in channels, out channels / groups, *kernel)"
+        )
+    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
+        raise ValueError(f"output_padding {extra} must be smaller than stride or dilation")
+    return tuple(
+        (p - 1) * s + r - a - b + e
+        for p, s, r, (a, b), e in zip(
+            g.shape[2:], window.stride, window.reach, window.pads, extra, strict=True
+        )
+    )
 
 
 def _conv_vjp(xp, g, x, w, bias, transpose: Op, weight: Op, *, stride, padding, dilation, groups):
