@@ -62,7 +62,7 @@ def close(actual, expected, rtol, what, *, strictly=False):
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=what)
 
 
-# Reading a rule --------------------------------------------------------------------------------
+# Reading a rule
 
 
 def pull_back(op: Op, args, options, g, xp=NUMPY) -> list:
@@ -118,7 +118,7 @@ def engine_gradients(op: Op, args, options, g, *, create_graph=False) -> list:
     return [next(found) if node.requires_grad else None for node in nodes]
 
 
-# Numerical derivatives -------------------------------------------------------------------------
+# Numerical derivatives
 
 _STEPS = ((1.0, 2 / 3), (-1.0, -2 / 3), (2.0, -1 / 12), (-2.0, 1 / 12))  # exact to the 4th power
 
@@ -142,7 +142,7 @@ def numeric_gradient(f, args, i, step=1e-3):
     return out
 
 
-# The checks --------------------------------------------------------------------------------------
+# The checks
 
 
 def check_rule(op: Op, sample):

@@ -45,7 +45,7 @@ def refused(capsys, *words):
     return err
 
 
-# draw ---------------------------------------------------------------------------------------------
+# draw
 
 
 def test_draw_prints_values_and_gradients(capsys):
@@ -122,7 +122,7 @@ def test_draw_refuses_in_one_line(capsys, words, message):
     assert message in refused(capsys, "draw", *words)
 
 
-# lessons ------------------------------------------------------------------------------------------
+# lessons
 
 
 def solve(lesson, home):
@@ -259,7 +259,7 @@ def fetch(url, headers):
         return reply.read()
 
 
-# doctor -------------------------------------------------------------------------------------------
+# doctor
 
 
 def test_doctor_reports_and_succeeds(capsys):
@@ -311,7 +311,7 @@ def test_doctor_names_the_cupy_that_fits_the_driver(monkeypatch, home, shown, ex
     assert (gpu.ok, gpu.advice) == (False, f"pip install cupy-{extra}")
 
 
-# The whole ----------------------------------------------------------------------------------------
+# The whole
 
 
 def test_as_a_module_and_in_a_pipe(home):

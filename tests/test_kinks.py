@@ -105,7 +105,7 @@ def test_gradients_on_values(name, operands, options, expected):
         )
 
 
-# The branch that where leaves out ---------------------------------------------------------------
+# The branch that where leaves out
 
 LEFT_OUT = [
     ("log", 0.0),
@@ -151,7 +151,7 @@ def test_an_infinite_gradient_passes_where_and_not_relu():
     assert math.isnan(x.grad[0])
 
 
-# Overflow -----------------------------------------------------------------------------------------
+# Overflow
 
 
 @pytest.mark.parametrize(("name", "large"), [("exp", 710.0), ("exp2", 1024.0), ("cosh", 711.0)])
@@ -180,7 +180,7 @@ def test_large_numbers_do_not_overflow(name, dtype):
     assert np.isfinite(x.grad).all()
 
 
-# Second derivatives at special points -------------------------------------------------------------
+# Second derivatives at special points
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_second_derivatives_at_ties_and_zeros():
     np.testing.assert_allclose(loss.data, quarter)
 
 
-# The table fails when it should ------------------------------------------------------------------
+# The table fails when it should
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def leaves():
     return [Value(x, name=name) for name, x in LEAVES.items()]
 
 
-# Graphs -----------------------------------------------------------------------------------------
+# Graphs
 
 EXPRESSIONS = [
     *[lambda a, b, c: a - (b - c), lambda a, b, c: (a - b) - c, lambda a, b, c: a - (b + c)],
@@ -248,7 +248,7 @@ def test_every_template_is_understood():
         assert text.count(r"\left") == text.count(r"\right")
 
 
-# Rules ------------------------------------------------------------------------------------------
+# Rules
 
 
 def scalar_rules():
@@ -347,7 +347,7 @@ def test_examples_that_do_not_fit():
         rule_latex("matmul", np.ones((2, 3)), np.ones((2, 3)))
 
 
-# Symbols ----------------------------------------------------------------------------------------
+# Symbols
 
 
 def test_symbols_remember_comparisons():

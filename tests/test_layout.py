@@ -79,7 +79,7 @@ def no_graphviz(monkeypatch):
     monkeypatch.setattr(layout, "_told", set())
 
 
-# Positions --------------------------------------------------------------------------------------
+# Positions
 
 
 @pytest.mark.parametrize("direction", ["LR", "TB"])
@@ -143,7 +143,7 @@ def test_nothing_to_lay_out():
     assert (found.centres, found.width, found.height) == ([], 0.0, 0.0)
 
 
-# The layered layout -----------------------------------------------------------------------------
+# The layered layout
 
 
 def test_ranks_bring_leaves_and_free_trees_to_their_use():
@@ -174,7 +174,7 @@ def test_crossings_are_undone():
     assert (centres[0][1] < centres[1][1]) == (centres[3][1] < centres[2][1])
 
 
-# Engines and deadlines --------------------------------------------------------------------------
+# Engines and deadlines
 
 
 def test_pygraphviz_is_asked_first(fresh_child):
@@ -239,7 +239,7 @@ def test_a_dot_program_that_fails_is_passed_over(no_graphviz, monkeypatch, tmp_p
     assert layout.layout([(36, 21.6)] * 2, [(0, 1)]).engine == "layered"
 
 
-# The child process ------------------------------------------------------------------------------
+# The child process
 
 
 def test_what_graphviz_refuses_is_an_error_and_the_child_lives(fresh_child):

@@ -28,7 +28,7 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
-# Cells ------------------------------------------------------------------------------------------
+# Cells
 
 TEXT = """\
 # %% [markdown]
@@ -87,7 +87,7 @@ def test_a_broken_lesson_file_is_refused(text, message):
         cells.unsolved(cells.read(text))
 
 
-# The lessons there are --------------------------------------------------------------------------
+# The lessons there are
 
 
 def test_find_takes_numbers_slugs_and_file_names():
@@ -128,7 +128,7 @@ def test_a_lesson_without_its_head_is_refused(line, message, planted):
         learn.lessons()
 
 
-# Exercises --------------------------------------------------------------------------------------
+# Exercises
 
 
 class Double(Exercise):
@@ -258,7 +258,7 @@ def test_oracles_agree_with_the_engine_and_notice_a_wrong_slope():
     assert theirs is None or np.allclose(theirs, mine, rtol=1e-7)
 
 
-# What the learner calls -------------------------------------------------------------------------
+# What the learner calls
 
 SIGNS = {"a": "-", "b": "+", "c": "-"}
 
@@ -382,7 +382,7 @@ def test_a_row_shows_every_drawing_with_its_caption():
         learn.Row([draw(x), draw(x)], ["one"])
 
 
-# Progress ---------------------------------------------------------------------------------------
+# Progress
 
 
 def test_a_damaged_progress_file_is_kept_aside_and_reported(home, capsys):
@@ -491,7 +491,7 @@ def test_progress_lies_in_the_users_data_folder(platform, variables, ending, mon
     assert keeping.home().as_posix().endswith(ending)
 
 
-# Notebooks --------------------------------------------------------------------------------------
+# Notebooks
 
 
 def edit(path, source="print('mine')"):
@@ -567,7 +567,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
         learn.write_notebook(learn.find("00"), tmp_path / "file" / "folder")
 
 
-# The runner -------------------------------------------------------------------------------------
+# The runner
 
 CHECKS = """\
 from tinygrad_edu.learn.exercises import Exercise, Wrong
@@ -766,7 +766,7 @@ def test_a_percent_file_can_be_checked(planted, tmp_path):
     assert learn.run_checks(learn.find(97), path).passed
 
 
-# Operations of one's own ------------------------------------------------------------------------
+# Operations of one's own
 
 
 def relu(xp, x):
@@ -851,7 +851,7 @@ def test_functions_that_do_not_fit_are_refused_and_change_nothing():
     assert (ops.relu.forward, ops.relu.rule) == before
 
 
-# The whole --------------------------------------------------------------------------------------
+# The whole
 
 
 def test_learn_imports_nothing_optional():

@@ -79,7 +79,7 @@ def test_floats_refuse_what_needs_an_array(name):
         getattr(floats, name)(1.0)
 
 
-# The same numbers -------------------------------------------------------------------------------
+# The same numbers
 
 HALF = [
     0.0, 5e-324, 2.3e-308, 1e-300, 1e-100, 1e-17, 1e-8, 0.01, 0.1, 0.5, 0.75, 1 - 2**-53, 1.0,
@@ -157,7 +157,7 @@ def test_operations_on_floats_agree_with_arrays(op):
             same(mine, column, points, f"{op.name}, gradient {i}", rtol=1e-12, signed=False)
 
 
-# The error function ------------------------------------------------------------------------------
+# The error function
 
 
 def erf_error(x):
@@ -178,7 +178,7 @@ def test_erf_keeps_float32_and_is_right_to_its_last_digits():
     assert erf_error(dense.astype(np.float32)) < 2e-7
 
 
-# What arrays do by other means than NumPy -------------------------------------------------------
+# What arrays do by other means than NumPy
 
 
 def added_at(x, index, shape):
@@ -215,7 +215,7 @@ def test_broadcast_to_adds_axes_and_never_drops_them(n):
             NUMPY.broadcast_to(x, shape)
 
 
-# The comparison fails when it should -------------------------------------------------------------
+# The comparison fails when it should
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_submodules_by_name():
         model.get_submodule("0.fc3")
 
 
-# State ------------------------------------------------------------------------------------------
+# State
 
 
 def test_state_is_a_copy_and_comes_back():
@@ -216,7 +216,7 @@ def test_copies_are_independent():
     assert model[1].num_batches_tracked.item() == 0
 
 
-# Conversion -------------------------------------------------------------------------------------
+# Conversion
 
 
 def test_dtype_changes_in_place_gradients_and_buffers_too():
@@ -240,7 +240,7 @@ def test_factory_arguments():
     assert nn.BatchNorm1d(2, dtype="float64").running_mean.dtype == np.float64
 
 
-# Frames -------------------------------------------------------------------------------------------
+# Frames
 
 
 def test_frames_are_named_where_lines_are_recorded():
@@ -256,7 +256,7 @@ def test_frames_are_named_where_lines_are_recorded():
         assert model(INPUT).scope == ("mine",)
 
 
-# Containers ---------------------------------------------------------------------------------------
+# Containers
 
 
 def kinds(container):
@@ -318,7 +318,7 @@ def test_only_modules_are_taken(make):
         make(nn.functional.relu)
 
 
-# Layers: what the table of parity does not ask ---------------------------------------------------
+# Layers: what the table of parity does not ask
 
 
 def test_losses_keep_their_weights_as_buffers():

@@ -90,7 +90,7 @@ def test_parameters_as_one_vector_and_back():
     assert model.bias.tolist() == [6.0, 7.0, 8.0]
 
 
-# Single numbers ---------------------------------------------------------------------------------
+# Single numbers
 
 
 def test_a_scalar_network_is_the_tensor_network():

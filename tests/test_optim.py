@@ -131,7 +131,7 @@ def assert_close(mine, theirs):
             np.testing.assert_allclose(p, q, rtol=1e-6, atol=1e-9)
 
 
-# Parity -------------------------------------------------------------------------------------------
+# Parity
 
 
 def test_every_optimiser_and_every_argument_is_compared():
@@ -210,7 +210,7 @@ def in_torch(torch, value):
     return torch.as_tensor(value) if isinstance(value, int | np.ndarray) else value
 
 
-# Both engines, blocks, dtypes ---------------------------------------------------------------------
+# Both engines, blocks, dtypes
 
 
 @pytest.mark.parametrize(("name", "chosen"), SINGLY, ids=label)
@@ -267,7 +267,7 @@ def test_a_graph_recorded_before_a_step_refuses_to_run_backward(kind):
         loss.backward()
 
 
-# Steps and groups ---------------------------------------------------------------------------------
+# Steps and groups
 
 
 def test_a_parameter_without_gradient_stays():
@@ -333,7 +333,7 @@ def test_options_may_be_switched_on_later():
     assert optimizer.state[w].keys() == {"step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}
 
 
-# Saving and loading -------------------------------------------------------------------------------
+# Saving and loading
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -421,7 +421,7 @@ def test_what_does_not_fit_is_refused_and_nothing_loaded(what):
     assert fresh.param_groups[0]["lr"] == 0.25
 
 
-# Errors -------------------------------------------------------------------------------------------
+# Errors
 
 w = Tensor([1.0, 2.0], requires_grad=True, name="w")
 

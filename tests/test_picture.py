@@ -155,7 +155,7 @@ def no_graphviz(monkeypatch):
     monkeypatch.setattr(layout, "_told", set())
 
 
-# Structure --------------------------------------------------------------------------------------
+# Structure
 
 
 @pytest.mark.parametrize("make", [neuron, trained_mlp, lambda: random_scalars(30)])
@@ -265,7 +265,7 @@ def test_a_node_costs_less_than_1200_bytes(make):
     assert len(drawing.svg.encode()) < 1200 * len(drawing.graph.nodes)
 
 
-# Truth ------------------------------------------------------------------------------------------
+# Truth
 
 
 def test_the_numbers_are_those_of_the_engine():
@@ -435,7 +435,7 @@ def test_names_from_a_mapping():
         draw(out, names=["out"])
 
 
-# Colours ----------------------------------------------------------------------------------------
+# Colours
 
 GROUNDS = {
     "ink": ["paper", "input", "parameter", "result", "output", "badge"],
@@ -467,7 +467,7 @@ def test_themes():
         assert other not in svg
 
 
-# Hostile text -----------------------------------------------------------------------------------
+# Hostile text
 
 
 def hostile_graph():
@@ -554,7 +554,7 @@ def test_alternative_text_in_a_page_is_escaped():
     assert html.unescape(re.search('alt="([^"]*)"', page).group(1)).startswith("Graph of")
 
 
-# Determinism ------------------------------------------------------------------------------------
+# Determinism
 
 PROGRAM = """
 import hashlib, sys
@@ -595,7 +595,7 @@ def test_different_drawings_have_different_prefixes():
     assert len(prefixes) == 2
 
 
-# Files and notebooks ----------------------------------------------------------------------------
+# Files and notebooks
 
 SIGNATURES = {"svg": b"<svg", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "dot": b"digraph"}
 
@@ -699,7 +699,7 @@ def test_the_picture_in_the_readme_is_the_one_of_its_example():
     assert not dangers(shown)
 
 
-# Without Graphviz -------------------------------------------------------------------------------
+# Without Graphviz
 
 
 def test_without_graphviz_pictures_are_drawn_all_the_same(no_graphviz, tmp_path):
@@ -721,7 +721,7 @@ def test_a_very_large_graph_is_drawn(monkeypatch):
     assert len(parts(drawing.svg, "n")) >= len(drawing.graph.nodes) > 5000
 
 
-# Errors -----------------------------------------------------------------------------------------
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -752,7 +752,7 @@ def test_a_graph_can_be_drawn_itself():
     assert isinstance(draw(trace(out)), Drawing)
 
 
-# Wording ----------------------------------------------------------------------------------------
+# Wording
 
 
 @pytest.mark.parametrize(

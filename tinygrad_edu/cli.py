@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-# The commands -----------------------------------------------------------------------------------
+# The commands
 
 
 def _draw(given: argparse.Namespace) -> int:
@@ -134,7 +134,7 @@ def _doctor(given: argparse.Namespace) -> int:
     return 0
 
 
-# What they are made of --------------------------------------------------------------------------
+# What they are made of
 
 
 def _values(words: list[str]) -> dict[str, float]:
@@ -225,7 +225,7 @@ def _open(lesson: learn.Lesson, given: argparse.Namespace) -> int:
     return server.returncode
 
 
-# The command line -------------------------------------------------------------------------------
+# The command line
 
 
 class _Parser(argparse.ArgumentParser):

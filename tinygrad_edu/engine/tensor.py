@@ -59,7 +59,7 @@ class Tensor(Operators):
             _check_floating(array)
         self._begin(array, bool(requires_grad), name)
 
-    # How the engine reads and makes tensors -----------------------------------------------------
+    # How the engine reads and makes tensors
 
     @classmethod
     def _operand(cls, x: Any, op: Op, beside: Node) -> Tensor:
@@ -149,7 +149,7 @@ class Tensor(Operators):
     def _has_nan(data: Array) -> bool:
         return bool((data != data).any())
 
-    # Data, gradient, metadata -----------------------------------------------------------------
+    # Data, gradient, metadata
 
     @property
     def data(self) -> Array:
@@ -216,7 +216,7 @@ class Tensor(Operators):
         """The last two axes exchanged."""
         return ops.matrix_transpose(self)
 
-    # Conversion -------------------------------------------------------------------------------
+    # Conversion
 
     def detach(self) -> Tensor:
         """The same values with no history; later changes of either stay private."""
@@ -249,7 +249,7 @@ class Tensor(Operators):
         self.requires_grad = requires_grad
         return self
 
-    # Operations ---------------------------------------------------------------------------------
+    # Operations
 
     __matmul__ = ops.matmul
     matmul = ops.matmul
@@ -361,7 +361,7 @@ class Tensor(Operators):
         extras += [f"name={self.name!r}"] if self.name else []
         return f"Tensor({', '.join([body, *extras])})"
 
-    # NumPy's protocols --------------------------------------------------------------------------
+    # NumPy's protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:

@@ -51,7 +51,7 @@ class Arrays:
     def __repr__(self) -> str:
         return f"Arrays({self.name})"
 
-    # Elementwise -------------------------------------------------------------------------------
+    # Elementwise
 
     def power(self, x: Array, y: Array) -> Array:
         return x**y  # the operator, unlike the function, is quick for a power of 2
@@ -68,7 +68,7 @@ class Arrays:
         above = 1.0 - self.exp(-square) * _horner(far, 2.0 / (2.0 + size))
         return self.library.copysign(self.where(size < 1.0, below, above), x)
 
-    # Reductions --------------------------------------------------------------------------------
+    # Reductions
     # Methods rather than numpy.sum and its kin: the same code, one Python layer less.
 
     def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -92,7 +92,7 @@ class Arrays:
     def argmin(self, x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
         return self.library.argmin(x, axis=axis, keepdims=keepdims)
 
-    # Shapes ------------------------------------------------------------------------------------
+    # Shapes
 
     def astype(self, x: Array, dtype: Any) -> Array:
         return x.astype(dtype)
@@ -163,7 +163,7 @@ class Arrays:
             hot[x == ignore] = 0
         return hot
 
-    # Linear ------------------------------------------------------------------------------------
+    # Linear
 
     def matmul(self, x: Array, y: Array) -> Array:
         if x.ndim == 2 and y.ndim == 2:
@@ -175,7 +175,7 @@ class Arrays:
         large = len(xs) > 2 or max(x.size for x in xs) > _SMALL
         return self.library.einsum(subscripts, *xs, optimize=large)
 
-    # Windows -----------------------------------------------------------------------------------
+    # Windows
 
     def unfold(
         self, x: Array, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
@@ -216,7 +216,7 @@ class Arrays:
             out[here] += x[there]
         return out
 
-    # Random numbers ----------------------------------------------------------------------------
+    # Random numbers
 
     def uniform_like(self, x: Array, generator: Any) -> Array:
         return self.asarray(generator.random(x.shape)).astype(x.dtype)

@@ -59,7 +59,7 @@ def _classes(input: Tensor, num_classes: int) -> int:
     return int(input.data.max()) + 1
 
 
-# Activations ------------------------------------------------------------------------------------
+# Activations
 
 relu: Function = from_op(ops.relu, "input")
 leaky_relu: Function = from_op(ops.leaky_relu, "input, negative_slope=0.01")
@@ -82,7 +82,7 @@ tanh: Function = from_op(ops.tanh, "input")
 softmax: Function = from_op(ops.softmax, "input, dim", axis="dim")
 log_softmax: Function = from_op(ops.log_softmax, "input, dim", axis="dim")
 
-# Layers -------------------------------------------------------------------------------------------
+# Layers
 
 linear: Function = from_op(ops.affine, "input, weight, bias=None")
 layer_norm: Function = from_op(
@@ -231,7 +231,7 @@ def _move(running: Tensor, new: Tensor, momentum: float) -> None:
     running.data = (1.0 - momentum) * running.data + momentum * new.data
 
 
-# Resizing -----------------------------------------------------------------------------------------
+# Resizing
 
 
 def interpolate(
@@ -312,7 +312,7 @@ def _resampling(
     return (1.0 - share) * numpy.eye(n)[left] + share * numpy.eye(n)[right]
 
 
-# Dropout ------------------------------------------------------------------------------------------
+# Dropout
 
 
 def dropout(
@@ -361,7 +361,7 @@ def _dropped(input: Tensor, like: Tensor, p: float, training: bool, generator: A
     return ops.where(kept, input * (1.0 / (1.0 - p) if p < 1.0 else 0.0), 0.0)
 
 
-# Similarity ---------------------------------------------------------------------------------------
+# Similarity
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -386,7 +386,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return ops.sum((x1 / sizes[0]) * (x2 / sizes[1]), axis=dim)
 
 
-# Losses -------------------------------------------------------------------------------------------
+# Losses
 
 cross_entropy: Function = from_op(
     ops.cross_entropy,

@@ -153,7 +153,7 @@ class Module:
         self.__dict__.setdefault("_hooks", {})
         return Handle(self.__dict__["_hooks"], hook)
 
-    # What it is made of -------------------------------------------------------------------------
+    # What it is made of
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Assign a parameter under a name that is computed; None says that there is none."""
@@ -259,7 +259,7 @@ class Module:
             module = children[name]
         return module
 
-    # Changing all of it -------------------------------------------------------------------------
+    # Changing all of it
 
     def train(self: M, mode: bool = True) -> M:
         """Say that training goes on (or not): dropout drops, batch norm uses the batch."""
@@ -318,7 +318,7 @@ class Module:
         """``to("float64")``."""
         return self.to(dtype="float64")
 
-    # Saving and loading -------------------------------------------------------------------------
+    # Saving and loading
 
     def _state(self) -> dict[str, Tensor]:
         """Every parameter and persistent buffer, one that is shared under each of its names."""
@@ -376,7 +376,7 @@ class Module:
             tensor.data = array
         return Differences(missing, unexpected)
 
-    # Printing -----------------------------------------------------------------------------------
+    # Printing
 
     def extra_repr(self) -> str:
         """What stands between the brackets when the module is printed."""

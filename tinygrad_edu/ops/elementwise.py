@@ -26,7 +26,7 @@ def _live(g: Any, x: Any) -> Any:
     return x + (x == 0) * (g == 0)
 
 
-# Arithmetic ----------------------------------------------------------------------------------
+# Arithmetic
 
 
 @op(symbol="+", latex="{x} + {y}")
@@ -197,7 +197,7 @@ def ceil_vjp(xp, g, out, x):
     return (xp.zeros_like(g),)
 
 
-# Exponentials and logarithms ---------------------------------------------------------------
+# Exponentials and logarithms
 
 
 @op(latex="e^{{{x}}}")
@@ -295,7 +295,7 @@ def _difference(xp, x, y):
     return xp.where(same, 0.0, x) - xp.where(same, 0.0, y)
 
 
-# Angles --------------------------------------------------------------------------------------
+# Angles
 
 
 @op(latex=r"\sin\left({x}\right)")
@@ -421,7 +421,7 @@ def erf_vjp(xp, g, out, x):
     return (_2_OVER_ROOT_PI * g * xp.exp(-x * x),)
 
 
-# Choices ---------------------------------------------------------------------------------------
+# Choices
 
 
 @op(symbol="max", latex=r"\max\left({x}, {y}\right)")
@@ -474,7 +474,7 @@ def where_vjp(xp, g, out, condition, x, y):
     return None, xp.where(condition, g, 0.0), xp.where(condition, 0.0, g)
 
 
-# Comparisons: results are constants -----------------------------------------------------------
+# Comparisons: results are constants
 
 
 @op(symbol=">", latex="{x} > {y}", differentiable=False)
@@ -525,7 +525,7 @@ def ones_like(xp, x):
     return xp.ones_like(x)
 
 
-# Activations -----------------------------------------------------------------------------------
+# Activations
 
 
 @op(latex=r"\operatorname{{relu}}\left({x}\right)")

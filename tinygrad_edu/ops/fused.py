@@ -13,7 +13,7 @@ import numpy
 from tinygrad_edu.ops.elementwise import sigmoid, softplus
 from tinygrad_edu.ops.registry import op
 
-# Layers and losses -----------------------------------------------------------------------------
+# Layers and losses
 
 
 @op(symbol="affine", latex=r"{x} {weight}^T + {bias}")
@@ -66,7 +66,7 @@ def _reduced(xp: Any, losses: Any, count: Any, reduction: str) -> Any:
     return total if reduction == "sum" else xp.divide(total, count)
 
 
-# Softmax and cross-entropy ----------------------------------------------------------------------
+# Softmax and cross-entropy
 
 
 @op(latex=r"\operatorname{{softmax}}\left({x}\right)")
@@ -223,7 +223,7 @@ def binary_cross_entropy_with_logits_vjp(xp, g, out, x, target, *, weight, pos_w
     return logits, targets
 
 
-# Normalisation ------------------------------------------------------------------------------------
+# Normalisation
 
 
 @op(latex=r"\operatorname{{layer\_norm}}\left({x}\right)")
@@ -346,7 +346,7 @@ def _affine_vjp(xp, g, normal, affine, wide):
     )
 
 
-# Attention ----------------------------------------------------------------------------------------
+# Attention
 
 
 @op(latex=r"\operatorname{{attention}}\left({q}, {k}, {v}\right)")

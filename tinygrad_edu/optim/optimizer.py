@@ -74,7 +74,7 @@ class Optimizer:
         for group in groups:
             self.add_param_group(group)
 
-    # What an optimiser must say for itself --------------------------------------------------------
+    # What an optimiser must say for itself
 
     def _check(self, group: Group) -> None:
         """Raise if an option of a group is out of range."""
@@ -92,7 +92,7 @@ class Optimizer:
         """Change `x`, and the arrays in `state`, in place; `g` is the gradient."""
         raise NotImplementedError(f"{self._name} has no _update")
 
-    # Groups ---------------------------------------------------------------------------------------
+    # Groups
 
     @property
     def _name(self) -> str:
@@ -168,7 +168,7 @@ class Optimizer:
             lines += [f"    {key}: {group[key]}" for key in sorted(group.keys() - {"params"})]
         return "\n".join([*lines, ")"])
 
-    # Steps ----------------------------------------------------------------------------------------
+    # Steps
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients: None (a Value's reads 0.0), or zeros if not `set_to_none`.
@@ -210,7 +210,7 @@ class Optimizer:
             self._update(xp, part, slope, remembered, group)
         p.data = x  # marks the change, so that graphs recorded before refuse to run backward
 
-    # Saving and loading ---------------------------------------------------------------------------
+    # Saving and loading
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of what is remembered and of the options, with numbers in place of parameters.

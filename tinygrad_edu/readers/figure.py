@@ -205,7 +205,7 @@ def _distant_users(graph: Graph) -> dict[int, list[int]]:
     return distant
 
 
-# What a box says --------------------------------------------------------------------------------
+# What a box says
 
 
 def _box(id: str, node: GraphNode, copies: int, frame: Frame, shown: set[str], full: bool) -> Box:

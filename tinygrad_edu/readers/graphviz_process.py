@@ -195,7 +195,7 @@ def _read_line(pipe: int) -> bytes:
             return b"".join(chunks)
 
 
-# What the child runs ----------------------------------------------------------------------------
+# What the child runs
 
 
 def serve() -> None:

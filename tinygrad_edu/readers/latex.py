@@ -100,7 +100,7 @@ def rule_latex(op: Op | str, *operands: Any, **options: Any) -> Formula:
     ) from error
 
 
-# Reading a rule ---------------------------------------------------------------------------------
+# Reading a rule
 
 
 def _example(x: Any) -> Any:
@@ -155,7 +155,7 @@ def _operand_names(op: Op, count: int) -> list[str]:
     return names + [f"{several[0]}{i + 1}" for i in range(count - len(names))]
 
 
-# Writing a graph --------------------------------------------------------------------------------
+# Writing a graph
 
 
 class _Writer:

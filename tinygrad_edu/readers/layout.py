@@ -136,7 +136,7 @@ def _tell(reason: str) -> None:
         _log.warning(reason)
 
 
-# Graphviz ---------------------------------------------------------------------------------------
+# Graphviz
 
 
 def _dot(
@@ -198,7 +198,7 @@ def _pixels(fields: list[str]) -> list[Point]:
     return [(x, -y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
-# The layered fallback ---------------------------------------------------------------------------
+# The layered fallback
 
 
 def _layered(
@@ -229,7 +229,7 @@ def _smooth(path: list[Point]) -> list[Point]:
     return curve
 
 
-# Frames and margins -----------------------------------------------------------------------------
+# Frames and margins
 
 
 def _rectangles(
