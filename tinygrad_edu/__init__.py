@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.node import no_grad, record_lines, scope
     from tinygrad_edu.ops.random import manual_seed
     from tinygrad_edu.ops.registry import op
-    from tinygrad_edu.readers.latex import latex
+    from tinygrad_edu.readers.latex import latex, rule_latex
     from tinygrad_edu.readers.picture import draw
     from tinygrad_edu.readers.trace import trace
 else:
@@ -49,7 +49,7 @@ else:
         "node": "no_grad record_lines scope",
         "ops.random": "manual_seed",
         "ops.registry": "op",
-        "readers.latex": "latex",
+        "readers.latex": "latex rule_latex",
         "readers.picture": "draw",
         "readers.trace": "trace",
     }
@@ -100,6 +100,7 @@ __all__ = [
     "rand",
     "randn",
     "record_lines",
+    "rule_latex",
     "scope",
     "trace",
     "value_and_grad",
