@@ -94,6 +94,16 @@ class TestArithmetic:
         assert total.shape == ()
         assert isinstance((total * 2).data, np.ndarray)
 
+    def test_zero_dimensional_gradients_are_arrays(self):
+        x = Tensor(np.array(3.0), requires_grad=True)
+        square = x * x
+        slope = te.grad(square, x)
+        assert type(slope.data) is np.ndarray
+        assert float(ops.exp(slope).data) == pytest.approx(np.exp(6.0))
+        (square * square).backward()
+        assert type(x.grad) is np.ndarray
+        assert type(square.grad) is np.ndarray
+
     def test_matmul_and_transposes(self):
         x = leaf(2, 3)
         assert (x @ x.T).shape == (2, 2)
@@ -118,6 +128,11 @@ class TestArithmetic:
             [10, 20][Tensor(1.0)]
         with pytest.raises(ValueError, match="one element"):
             leaf(3).item()
+
+    def test_whole_numbers_carry_no_gradient(self):
+        x = leaf(3)
+        assert not x.astype(int).requires_grad
+        assert x.astype("float32").requires_grad
 
     def test_astype_sends_the_gradient_back_in_the_first_dtype(self):
         x = Tensor([1.0, 2.0], requires_grad=True)

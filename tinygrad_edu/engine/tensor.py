@@ -20,7 +20,7 @@ import numpy
 from tinygrad_edu import ops
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces.arrays import NUMPY, Array, cupy_arrays, namespace_of
-from tinygrad_edu.node import Node, check_bool, current_mode, describe
+from tinygrad_edu.node import Node, check_bool, current_mode, describe, no_grad
 from tinygrad_edu.ops.registry import Op, lookup
 
 
@@ -85,7 +85,7 @@ class Tensor(Operators):
     @classmethod
     def _constant(cls, data: Array) -> Tensor:
         out = object.__new__(Tensor)
-        out._begin(data, False, None)
+        out._begin(data if data.__class__ is numpy.ndarray else cls._hold(data), False, None)
         return out
 
     @classmethod
@@ -173,7 +173,7 @@ class Tensor(Operators):
     @property
     def grad(self) -> Array | None:
         """The gradient that has arrived, an array of the same shape; None before any."""
-        return self._grad
+        return self._hold(self._grad)
 
     @grad.setter
     def grad(self, grad: Any) -> None:
@@ -284,7 +284,11 @@ class Tensor(Operators):
 
     def astype(self, dtype: Any) -> Tensor:
         """The values in another dtype; differentiable between floating dtypes."""
-        return ops.astype(self, dtype=numpy.dtype(dtype))
+        dtype = numpy.dtype(dtype)
+        if dtype.kind == "f":
+            return ops.astype(self, dtype=dtype)
+        with no_grad():  # whole numbers carry no gradient
+            return ops.astype(self, dtype=dtype)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: ``reshape(2, 3)`` or ``reshape((2, 3))``."""
