@@ -334,6 +334,8 @@ for _name in ["add", "radd", "sub", "rsub", "mul", "rmul", "lt", "le", "gt", "ge
 class Recording:
     """A namespace that has the vocabulary and nothing else."""
 
+    of_operations = False
+
     def __getattr__(self, name):
         if name not in VOCABULARY:
             raise AssertionError(f"{name} is not in the vocabulary")

@@ -120,11 +120,12 @@ class Op:
     def read(self, xp: Any, *inputs: Any, **options: Any) -> Any:
         """The operation under namespace `xp`, for forwards and rules that build on it.
 
-        In graph reading this records the operation itself, so its own rule is what is
-        differentiated again: right also where its forward has a kink that cancels, as in sigmoid.
+        Where the names of `xp` are operations, as in graph reading, this is the operation itself:
+        its own rule is then differentiated again, which is right also where its forward has a kink
+        that cancels, as in sigmoid; and a formula can say sigma(x).
         """
-        if xp is graph:
-            return self.call(*inputs, **options)
+        if getattr(xp, "of_operations", False):
+            return getattr(xp, self.name)(*inputs, **options)
         return self.forward(xp, *inputs, **options)
 
     def check_count(self, count: int) -> None:
@@ -343,6 +344,7 @@ class Graph:
     """The namespace of graph reading: its names are the operations, its operands nodes."""
 
     name = "graph"
+    of_operations = True
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         try:

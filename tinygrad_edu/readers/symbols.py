@@ -91,6 +91,8 @@ class Symbols:
     ('tanh', 'greater')
     """
 
+    of_operations = True
+
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
