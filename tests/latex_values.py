@@ -29,6 +29,7 @@ FUNCTIONS = {
     "sign": lambda x: math.copysign(1.0, x),
     "where": lambda condition, x, y: x if condition else y,
     "sigma": lambda x: 1 / (1 + math.exp(-x)),
+    "softplus": lambda x: math.log1p(math.exp(x)),
 }
 RELATIONS = {
     "=": lambda x, y: x == y,
