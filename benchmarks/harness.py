@@ -99,8 +99,12 @@ class Child:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of a child whose BLAS uses `threads` threads."""
-    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    """The environment of a child whose BLAS uses `threads` threads.
+
+    Bytecode is written, as it is for NumPy when it is installed: imports are compared.
+    """
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def threads() -> int:
