@@ -48,6 +48,7 @@ class Op:
         self.operands = operands[1:]
         self.defaults = dict(forward.__kwdefaults__ or {})
         self.required = tuple(name for name in options if name not in self.defaults)
+        self._options = {*options}
         names = ", ".join("{" + name.lstrip("*") + "}" for name in self.operands)
         upright = self.name.replace("_", r"\_")
         self.latex = latex or rf"\operatorname{{{{{upright}}}}}\left({names}\right)"
@@ -97,13 +98,20 @@ class Op:
         """The options with defaults filled in; a TypeError for a name that does not exist."""
         if not given and not self.required:
             return self.defaults
-        unknown = given.keys() - self.defaults.keys() - {*self.required}
+        options = {**self.defaults, **given}
+        if options.keys() != self._options:
+            self._refuse_options(given)
+        for name, option in given.items():
+            if isinstance(option, (Node, tuple)):
+                options[name] = self._metadata(name, option)
+        return options
+
+    def _refuse_options(self, given: dict[str, Any]) -> NoReturn:
+        unknown = sorted(given.keys() - self._options)
         missing = [name for name in self.required if name not in given]
-        if unknown or missing:
-            known = ", ".join([*self.required, *self.defaults]) or "no options"
-            wrong = f"has no option {sorted(unknown)[0]!r}" if unknown else f"needs {missing[0]}="
-            raise TypeError(f"{self.name} {wrong}; it takes {known}")
-        return {**self.defaults, **{name: self._metadata(name, given[name]) for name in given}}
+        known = ", ".join([*self.required, *self.defaults]) or "no options"
+        wrong = f"has no option {unknown[0]!r}" if unknown else f"needs {missing[0]}="
+        raise TypeError(f"{self.name} {wrong}; it takes {known}")
 
     def _metadata(self, name: str, option: Any) -> Any:
         """An option as plain data: a node in it (an index, a class weight) stands for its data."""
