@@ -106,7 +106,8 @@ def walk(
             inputs, args = node.inputs, node.args
             try:
                 parts = _apply_rule(node, g, create_graph)
-                given: list[Any] = []
+                if watched:
+                    given: list[Any] = []
                 for i, x in enumerate(inputs):
                     data = x._data
                     part: Any = parts[i] if x.requires_grad else None
@@ -145,9 +146,10 @@ def walk(
             if free:
                 node.inputs = node.args = ()
                 node.op = node._grad = None
-    finally:
+    except BaseException:  # on success every node has passed its gradient on already
         for node in order:
             node._work = None
+        raise
     return leaves
 
 
