@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -212,7 +211,7 @@ def test_a_folder_that_cannot_be_written(capsys, home):
 
 
 def test_without_jupyterlab_the_notebook_is_written_all_the_same(capsys, monkeypatch, home):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)  # as if it were not installed
     assert run("lesson", "0") == 2
     assert "JupyterLab, which shows the lessons, is not installed" in capsys.readouterr().err
     assert len(list((home / "tinygrad-edu").glob("00_*.ipynb"))) == 1
@@ -235,8 +234,10 @@ def test_jupyterlab_serves_the_lesson(home):
             assert b"<title>JupyterLab</title>" in page
             served = json.loads(fetch(f"{known['url']}api/contents/{name}", headers))
             assert len(served["content"]["cells"]) == len(learn.find(0).cells)
-            os.kill(known["pid"], signal.SIGTERM)
+            server.terminate()
             server.wait(30)
+            with pytest.raises(OSError, match="refused"):  # who stops the command stops the server
+                socket.create_connection(("localhost", known["port"]), 5.0).close()
         finally:
             server.kill()
 

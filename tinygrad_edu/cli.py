@@ -7,12 +7,9 @@ a lesson that failed, 2 for a request that makes no sense, which is answered in 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.util
 import math
 import os
 import re
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -207,22 +204,23 @@ def _open(lesson: learn.Lesson, given: argparse.Namespace) -> int:
     print(f"Lesson {lesson.number} · {lesson.title}: {path}", flush=True)
     if given.write_only:
         return 0
-    if importlib.util.find_spec("jupyterlab") is None:
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError:
         raise RequestError(
             "JupyterLab, which shows the lessons, is not installed; `tinygrad-edu doctor` says "
             "what is missing, and `tinygrad-edu lesson N --run` needs none of it"
-        )
-    address = f"--LabApp.default_url=/lab/tree/{path.name}"  # opened, or printed if not
-    command = [sys.executable, "-m", "jupyterlab", address]
+        ) from None
+    options = [
+        f"--ServerApp.root_dir={path.parent.resolve()}",
+        f"--LabApp.default_url=/lab/tree/{path.name}",  # opened in the browser, or printed
+    ]
     if given.no_browser:
-        command.append("--no-browser")
+        options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # in a container everyone is root, and Jupyter would refuse
-    with subprocess.Popen(command, cwd=path.parent) as server:
-        while server.returncode is None:
-            with contextlib.suppress(KeyboardInterrupt):  # JupyterLab gets it too, and asks
-                server.wait()
-    return server.returncode
+        options.append("--allow-root")  # in a container everyone is root, and Jupyter would refuse
+    LabApp.launch_instance(options)
+    return 0
 
 
 # The command line
