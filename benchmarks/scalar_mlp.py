@@ -6,6 +6,7 @@ everything eager.  micrograd's MLP is its own, as published; ours is written in 
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,7 @@ def tinygrad_edu(case: Any, samples: int = SAMPLES) -> Callable[[], float]:
             self.nonlinear = nonlinear
 
         def __call__(self, x: list[Any]) -> Any:
-            total = sum((wi * xi for wi, xi in zip(self.w, x, strict=True)), self.b)
+            total = sum(map(operator.mul, self.w, x), self.b)
             return total.relu() if self.nonlinear else total
 
     class MLP:
