@@ -96,6 +96,7 @@ def test_an_update_in_place_as_micrograds_users_write_it():
         (lambda: Value(1.0) + Tensor(1.0), TypeError, "cannot mix a Value with a Tensor"),
         (lambda: Tensor(1.0) * Value(1.0), TypeError, "cannot mix a Value with a Tensor"),
         (lambda: ops.sum(Value(1.0)), TypeError, "needs an array"),
+        (lambda: Value(1.0).gelu(approximate="foo"), ValueError, "not 'none' or 'tanh'"),
         (lambda: ops.tanh(1.0), TypeError, "needs a Value or a Tensor"),
     ],
 )
