@@ -646,8 +646,6 @@ def gelu(xp, x, *, approximate="none"):
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"approximate is {approximate!r}, not 'none' or 'tanh'")
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"approximate is {approximate!r}, not 'none' or 'tanh'")
     if approximate == "tanh":
         return 0.5 * x * (1.0 + xp.tanh(_ROOT_2_OVER_PI * (x + 0.044715 * x * x * x)))
     return 0.5 * x * (1.0 + xp.erf(_ROOT_HALF * x))
