@@ -6,7 +6,6 @@ first moved to a GPU.
 """
 
 import functools
-import itertools
 import math
 import operator
 import types
@@ -205,16 +204,27 @@ class Arrays:
         stride: Sequence[int],
         dilation: Sequence[int],
     ) -> Array:
-        out = self.library.zeros(shape, dtype=x.dtype)
-        places = x.shape[-2 * len(size) : -len(size)]
-        for offset in itertools.product(*map(range, size)):
-            target = tuple(
-                slice(o * d, o * d + s * n, s)
-                for o, d, s, n in zip(offset, dilation, stride, places, strict=True)
-            )
-            here, there = (..., *target), (..., *offset)
-            out[here] += x[there]
-        return out
+        """One axis at a time: kH + kW additions instead of kH kW, over longer runs of memory.
+
+        The result keeps the order that the axes of x have in memory.
+        """
+        axes = len(size)
+        x = self.library.moveaxis(x, tuple(range(-axes, 0)), tuple(range(axes)))
+        if 0 in x.strides:  # repeated by broadcasting: in no order
+            x = x.copy()
+        for axis, (s, d) in enumerate(zip(stride, dilation, strict=True), -axes):
+            sizes = list(x.shape[1:])
+            places, sizes[axis] = sizes[axis], shape[axis]
+            out = self.library.zeros_like(x[0], shape=tuple(sizes))
+            after = (slice(None),) * (-1 - axis)
+            for tap, part in enumerate(x):
+                here = (..., slice(tap * d, tap * d + s * places, s), *after)
+                if tap:
+                    out[here] += part
+                else:
+                    out[here] = part
+            x = out
+        return x
 
     # Random numbers
 

@@ -113,7 +113,7 @@ def min_vjp(xp, g, out, x, *, axis, keepdims):
 
 
 def _share_among(xp, chosen, g, x, axis):
-    ones = xp.where(chosen, xp.ones_like(x), 0.0)
+    ones = xp.astype(chosen, dtype=x.dtype)
     share = xp.divide(restore_axes(xp, g, x, axis), xp.sum(ones, axis=axis, keepdims=True))
     return share * ones
 

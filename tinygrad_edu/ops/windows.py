@@ -1,113 +1,135 @@
 """Operations on windows: unfold and fold, convolution and its adjoints, pooling.
 
 A window is what a kernel sees at one place.  `unfold` lays all windows out, `fold` adds them back
-where they came from; each is the derivative of the other.  A convolution is one matrix product over
+where they came from; each is the derivative of the other.  A convolution is a matrix product over
 unfolded windows.  It is linear in the image and in the kernel, so it has two adjoints, and the
 derivatives of each of the three are the other two:
 
-    conv(x, w) = out    conv_transpose(out, w) = x    conv_weight(x, out) = w
+    conv(x, w) = y    conv_transpose(y, w) = x    conv_weight(x, y) = w
 
 All is written once, for any number of spatial axes; the operations fix it to one or two.
 """
 
+import itertools
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tinygrad_edu.ops.reductions import _share_among
-from tinygrad_edu.ops.registry import Op, op
+from tinygrad_edu.ops.reductions import max_vjp, mean
+from tinygrad_edu.ops.registry import op
 from tinygrad_edu.ops.shapes import pad
 
-_BLOCK = 2**22  # elements of unfolded windows at a time: what stays near a processor's cache
+Shape = tuple[int, ...]
+
+# Geometry
 
 
 class _Window(NamedTuple):
-    """A kernel's geometry, one entry per spatial axis; `pads` holds (before, after) pairs."""
+    """Where the windows of an image are, one entry per spatial axis; the image padded already."""
 
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-    pads: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
+    size: Shape
+    stride: Shape
+    dilation: Shape
 
     @property
-    def reach(self) -> tuple[int, ...]:
+    def reach(self) -> Shape:
         """How many elements a window spans."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True))
 
-    def places(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        """How many windows fit along each axis; ValueError where none does."""
-        padded = [n + a + b for n, (a, b) in zip(sizes, self.pads, strict=True)]
-        if any(n < r for n, r in zip(padded, self.reach, strict=True)):
-            raise ValueError(
-                f"a window of {self.reach} elements does not fit into {tuple(padded)}, padding "
-                "included; use a smaller kernel or more padding"
-            )
-        return tuple(
-            (n - r) // s + 1 for n, r, s in zip(padded, self.reach, self.stride, strict=True)
-        )
+    def places(self, sizes: Shape) -> Shape:
+        """How many windows an image has along each axis.  ValueError where none fits."""
+        for axis, (n, reach) in enumerate(zip(sizes, self.reach, strict=True)):
+            if n < reach:
+                raise ValueError(
+                    f"a window spans {reach} elements of spatial axis {axis}, which has {n}, "
+                    "padding included; use a smaller window, or more padding"
+                )
+        steps = zip(sizes, self.reach, self.stride, strict=True)
+        return tuple((n - reach) // s + 1 for n, reach, s in steps)
+
+    @property
+    def last(self) -> "_Window":
+        """The same for the last axis alone."""
+        return _Window(self.size[-1:], self.stride[-1:], self.dilation[-1:])
 
 
-def _per_axis(value: Any, axes: int, name: str, least: int) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
-    if len(values) != axes or any(v < least for v in values):
-        raise ValueError(
-            f"{name} is {value}; it takes a whole number of at least {least}, or {axes} of them"
-        )
+Pads = tuple[tuple[int, int], ...]
+
+
+def _per_axis(value: Any, axes: int, name: str, least: int) -> Shape:
+    """An option that is one number for all axes, or one per axis."""
+    try:
+        given = value if isinstance(value, list | tuple) else (value,) * axes
+        values = tuple(map(operator.index, given))
+    except TypeError:  # not whole numbers
+        values = ()
+    if len(values) != axes or min(values) < least:
+        several = f", or {axes} of them" if axes > 1 else ""
+        raise ValueError(f"{name} is a whole number of at least {least}{several}; it is {value}")
     return values
 
 
-def _window(size: Any, stride: Any, padding: Any, dilation: Any) -> _Window:
-    """The geometry from a user's options: numbers or tuples, padding "same" or "valid" too."""
-    axes = len(size)
-    stride = _per_axis(stride, axes, "stride", 1)
-    dilation = _per_axis(dilation, axes, "dilation", 1)
-    if padding == "same":
-        if stride != (1,) * axes:
-            raise ValueError(f"padding 'same' needs stride 1, not {stride}")
-        total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
-        pads = tuple((t // 2, t - t // 2) for t in total)
-    elif isinstance(padding, list | tuple) and padding and isinstance(padding[0], tuple):
-        pads = tuple(padding)
-    else:
-        sides = (0,) * axes if padding == "valid" else _per_axis(padding, axes, "padding", 0)
-        pads = tuple((p, p) for p in sides)
-    return _Window(tuple(size), stride, pads, dilation)
-
-
-def _padded(xp: Any, x: Any, window: _Window, value: float = 0.0) -> Any:
-    if not any(a or b for a, b in window.pads):
-        return x
-    return pad.read(
-        xp, x, widths=((0, 0),) * (x.ndim - len(window.pads)) + window.pads, value=value
+def _window(size: Any, stride: Any, dilation: Any, axes: int | None = None) -> _Window:
+    """The geometry that options describe; for as many axes as `size` names if `axes` is None."""
+    if axes is None:
+        axes = len(size) if isinstance(size, list | tuple) else 1
+    return _Window(
+        _per_axis(size, axes, "size", 1),
+        _per_axis(stride, axes, "stride", 1),
+        _per_axis(dilation, axes, "dilation", 1),
     )
 
 
-def _unfolded(xp: Any, x: Any, window: _Window, value: float = 0.0) -> Any:
-    """All windows of x with its padding: (N, C, *sizes) -> (N, C, *places, *size)."""
-    window.places(x.shape[-len(window.size) :])
-    return xp.unfold(
-        _padded(xp, x, window, value),
-        size=window.size,
-        stride=window.stride,
-        dilation=window.dilation,
-    )
-
-
-def _folded(xp: Any, windows: Any, window: _Window, shape: tuple[int, ...]) -> Any:
-    """The adjoint of `_unfolded`: windows added up to an image of `shape`, its padding cut off."""
+def _pads(padding: Any, window: _Window) -> Pads:
+    """The padding of each axis, (before, after): from numbers, pairs, "same" or "valid"."""
     axes = len(window.size)
-    padded = tuple(n + a + b for n, (a, b) in zip(shape[-axes:], window.pads, strict=True))
-    image = xp.fold(
-        windows,
-        shape=(*shape[:-axes], *padded),
-        size=window.size,
-        stride=window.stride,
-        dilation=window.dilation,
-    )
-    if padded == tuple(shape[-axes:]):
-        return image
-    inside = tuple(slice(a, a + n) for n, (a, _) in zip(shape[-axes:], window.pads, strict=True))
-    return xp.getitem(image, index=(..., *inside))
+    if padding == "same":
+        if window.stride != (1,) * axes:
+            raise ValueError(f"padding 'same' needs stride 1, not {window.stride}; pad by hand")
+        return tuple(((reach - 1) // 2, reach // 2) for reach in window.reach)
+    if isinstance(padding, list | tuple) and padding and isinstance(padding[0], list | tuple):
+        return tuple(_per_axis(pair, 2, "a pair of padding", 0) for pair in padding)  # type: ignore[misc]
+    sides = _per_axis(0 if padding == "valid" else padding, axes, "padding", 0)
+    return tuple((side, side) for side in sides)
+
+
+def _padded(xp: Any, x: Any, pads: Pads, value: float = 0.0) -> Any:
+    """x with its last axes padded."""
+    if not any(map(any, pads)):
+        return x
+    return pad.read(xp, x, widths=((0, 0),) * (x.ndim - len(pads)) + pads, value=value)
+
+
+def _unpadded(xp: Any, x: Any, pads: Pads) -> Any:
+    """The adjoint of `_padded`: x without what was added."""
+    if not any(map(any, pads)):
+        return x
+    sizes = x.shape[x.ndim - len(pads) :]
+    inside = [slice(a, n - b) for n, (a, b) in zip(sizes, pads, strict=True)]
+    return xp.getitem(x, index=(..., *inside))
+
+
+def _padded_sizes(sizes: Any, pads: Pads) -> Shape:
+    return tuple(n + a + b for n, (a, b) in zip(sizes, pads, strict=True))
+
+
+def _first(xp: Any, x: Any, shape: Any) -> Any:
+    """The first elements of x along each axis, as many as `shape` says."""
+    if tuple(x.shape) == tuple(shape):
+        return x
+    return xp.getitem(x, index=tuple(slice(0, n) for n in shape))
+
+
+def _arrange(xp: Any, x: Any, axes: Any, shape: Any) -> Any:
+    """x with its axes in another order, then merged to `shape`."""
+    return xp.reshape(xp.transpose(x, axes=axes), shape=shape)
+
+
+def _restore(xp: Any, x: Any, axes: Any, shape: Any) -> Any:
+    """The inverse of `_arrange`, back to `shape`."""
+    inverse = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+    return xp.transpose(xp.reshape(x, shape=tuple(shape[a] for a in axes)), axes=inverse)
 
 
 # Windows
@@ -127,12 +149,16 @@ def unfold(xp, x, *, size, stride=1, dilation=1):
 
     Raises ValueError if a window does not fit into x.
     """
-    return _unfolded(xp, x, _plain_window(size, stride, dilation))
+    window = _window(size, stride, dilation)
+    if x.ndim < len(window.size):
+        raise ValueError(f"windows over {len(window.size)} axes need an x with as many")
+    window.places(x.shape[x.ndim - len(window.size) :])
+    return xp.unfold(x, **window._asdict())
 
 
 @unfold.vjp
 def unfold_vjp(xp, g, out, x, *, size, stride, dilation):
-    return (_folded(xp, g, _plain_window(size, stride, dilation), x.shape),)
+    return (xp.fold(g, shape=x.shape, **_window(size, stride, dilation)._asdict()),)
 
 
 @op
@@ -145,418 +171,657 @@ def fold(xp, x, *, shape, size, stride=1, dilation=1):
     >>> ops.fold(Tensor([[1, 2, 3], [4, 5, 6]]), shape=(5,), size=3, stride=2).tolist()
     [1.0, 2.0, 7.0, 5.0, 6.0]
 
-    Raises ValueError if x has more windows than an image of `shape`; those missing count as 0.
+    Raises ValueError if x has not the shape of the windows of such an image.  There may be fewer
+    places: the windows that are missing count as 0.
     """
-    window = _plain_window(size, stride, dilation)
-    axes = len(window.size)
-    most = (*shape[:-axes], *window.places(shape[-axes:]), *window.size)
-    if x.ndim != len(most) or any(n > m for n, m in zip(x.shape, most, strict=True)):
-        raise ValueError(f"an image of {tuple(shape)} has windows of shape {most}")
-    return _folded(xp, x, window, tuple(shape))
+    window = _window(size, stride, dilation)
+    lead, sizes = shape[: -len(window.size)], shape[-len(window.size) :]
+    most = (*lead, *window.places(sizes), *window.size)
+    places = slice(len(lead), len(lead) + len(window.size))
+    few = (*most[: places.start], *x.shape[places], *window.size)
+    if tuple(x.shape) != few or any(n > m for n, m in zip(x.shape, most, strict=True)):
+        raise ValueError(f"the windows of an image of {tuple(shape)} have the shape {most}")
+    return xp.fold(x, shape=tuple(shape), **window._asdict())
 
 
 @fold.vjp
 def fold_vjp(xp, g, out, x, *, shape, size, stride, dilation):
-    return (_cut(xp, _unfolded(xp, g, _plain_window(size, stride, dilation)), x.shape),)
+    windows = xp.unfold(g, **_window(size, stride, dilation)._asdict())
+    return (_first(xp, windows, x.shape),)
 
 
-def _plain_window(size: Any, stride: Any, dilation: Any) -> _Window:
-    sizes = tuple(size) if isinstance(size, list | tuple) else (size,)
-    return _window(_per_axis(sizes, len(sizes), "size", 1), stride, 0, dilation)
+# Convolution as matrix products
+
+_BLOCK = 2**20  # elements of unfolded windows at a time: few enough to stay in the cache
+_THIN = 32  # a matrix with fewer rows than this makes a slow product
+
+
+class _Layout(NamedTuple):
+    """How the windows of images become matrices: a row per tap and channel, a column per place.
+
+    Windows are unfolded along the last axis, which copies an image kW times: the bands.  Over the
+    axes before it a convolution is a sum: the first row of a kernel times the bands, plus the
+    second row times the bands one row further down, and so on; each a product of matrices.  The
+    columns stand in the order (*leading places, image, last place), so that moving is a slice.
+
+    Where few channels would make these products thin, the moved bands are `stacked` to one matrix,
+    which copies an image kH kW times; columns then stand in the order (image, *places).
+
+    What costs is copying short runs of memory.  `channels_last` says whether the channels or the
+    places along a row are side by side in memory: whichever are more.
+    """
+
+    window: _Window
+    groups: int
+    stacked: bool
+    channels_last: bool
+
+    def matrices(self, xp: Any, x: Any, places: Shape) -> list[Any]:
+        """(n, C, *sizes) -> (groups, rows, columns), for each leading tap or once if stacked."""
+        n, channels, *sizes = x.shape
+        split = xp.reshape(x, shape=(n, self.groups, channels // self.groups, *sizes))
+        ordered = xp.transpose(split, axes=(1, 2, *self._order(0, range(3, split.ndim))))
+        if self.channels_last:
+            ordered = _innermost(xp, ordered, 1)
+        windows = xp.unfold(ordered, **self.window.last._asdict())
+        windows = _first(xp, windows, (*windows.shape[:-2], places[-1], self.window.size[-1]))
+        *positions, tap = range(2, windows.ndim)
+        spread = windows.shape[2:tap]
+        rows, columns = windows.shape[1] * windows.shape[tap], n * math.prod(places)
+        if self.channels_last:
+            axes, shape = (0, *positions, tap, 1), (self.groups, *spread, rows)
+        else:
+            axes, shape = (0, 1, tap, *positions), (self.groups, rows, *spread)
+        # Through a flat array: a copy in any case, where overlapping windows could stay a view.
+        bands = xp.reshape(_arrange(xp, windows, axes, (math.prod(shape),)), shape=shape)
+        moved = [xp.getitem(bands, index=index) for index in self._moves(places)]
+        if self.stacked:
+            rows *= len(moved)
+            moved = [_joined(xp, moved, axis=bands.ndim - 1 if self.channels_last else 1)]
+        if self.channels_last:
+            tall = [xp.reshape(band, shape=(self.groups, columns, rows)) for band in moved]
+            return [xp.matrix_transpose(matrix) for matrix in tall]
+        return [xp.reshape(band, shape=(self.groups, rows, columns)) for band in moved]
+
+    def _moves(self, places: Shape) -> Iterator[tuple[slice, ...]]:
+        """For each leading tap, which part of the bands it sees."""
+        before = (slice(None),) * (1 + self.stacked + (not self.channels_last))
+        for taps in itertools.product(*map(range, self.window.size[:-1])):
+            steps = zip(taps, places, self.window.stride, self.window.dilation, strict=False)
+            yield (*before, *(slice(i * d, i * d + n * s, s) for i, n, s, d in steps))
+
+    def images(self, xp: Any, matrix: Any, shape: Shape, places: Shape) -> Any:
+        """The adjoint of `matrices` if stacked: (groups, rows, columns) -> (n, C, *sizes)."""
+        n, channels, *sizes = shape
+        full = (self.groups, channels // self.groups, n, *places, *self.window.size)
+        columns, taps = range(2, 3 + len(sizes)), range(3 + len(sizes), len(full))
+        if self.channels_last:
+            matrix = xp.matrix_transpose(matrix)
+            order = (0, *columns, *taps, 1)
+        else:
+            order = (0, *taps[:-1], 1, taps[-1], *columns)
+        windows = _restore(xp, matrix, order, full)
+        ordered = xp.fold(windows, shape=(*full[:3], *sizes), **self.window._asdict())
+        return _arrange(xp, ordered, (2, 0, 1, *range(3, ordered.ndim)), shape)
+
+    def kernels(self, xp: Any, w: Any) -> list[Any]:
+        """(K, C/groups, *size) -> (groups, K/groups, rows), as many as there are matrices."""
+        count = 1 if self.stacked else math.prod(self.window.size[:-1])
+        rows = math.prod(w.shape[1:]) // count
+        shape = (count, self.groups, w.shape[0] // self.groups, rows)
+        cut = _arrange(xp, w, self._kernel_axes(), shape)
+        return [xp.getitem(cut, index=i) for i in range(count)]
+
+    def kernel(self, xp: Any, kernels: list[Any], shape: Shape) -> Any:
+        """The inverse of `kernels`."""
+        return _restore(xp, xp.stack(*kernels, axis=0), self._kernel_axes(), shape)
+
+    def _kernel_axes(self) -> Shape:
+        *leading, last = range(2, 2 + len(self.window.size))
+        inner = (last, 1) if self.channels_last else (1, last)
+        return (0, *leading, *inner) if self.stacked else (*leading, 0, *inner)
+
+    def columns(self, xp: Any, y: Any) -> Any:
+        """(n, K, *places) -> (groups, K/groups, columns)."""
+        n, channels, *places = y.shape
+        shape = (self.groups, channels // self.groups, n * math.prod(places))
+        return _arrange(xp, y, (1, *self._order(0, range(2, y.ndim))), shape)
+
+    def from_columns(self, xp: Any, matrix: Any, shape: Shape) -> Any:
+        """The inverse of `columns`."""
+        return _restore(xp, matrix, (1, *self._order(0, range(2, len(shape)))), shape)
+
+    def _order(self, image: int, spatial: range) -> Shape:
+        """The axis of the images and the spatial ones, in the order of columns."""
+        return (image, *spatial) if self.stacked else (*spatial[:-1], image, spatial[-1])
+
+
+def _layout(window: _Window, channels: int, groups: int, places: Shape) -> _Layout:
+    """The layout for images of so many channels per group."""
+    stacked = channels * window.size[-1] < _THIN
+    return _Layout(window, groups, stacked, channels_last=channels >= places[-1])
+
+
+def _innermost(xp: Any, x: Any, axis: int) -> Any:
+    """x copied so that the elements along `axis` are side by side in memory; its axes stay."""
+    axes = (*range(axis), *range(axis + 1, x.ndim), axis)
+    return _restore(xp, _arrange(xp, x, axes, (math.prod(x.shape),)), axes, x.shape)
+
+
+def _blocks(xp: Any, window: _Window, x_channels: int, places: Shape, *arrays: Any) -> Any:
+    """The arrays in pieces of the batch, as large as `_BLOCK` lets them be."""
+    n = arrays[0].shape[0]
+    size = n * x_channels * math.prod(window.size) * math.prod(places)
+    step = -(-n // -(-size // _BLOCK)) if size > _BLOCK else max(n, 1)
+    if step == max(n, 1):
+        yield arrays
+        return
+    for start in range(0, n, step):
+        block = slice(start, start + step)
+        yield tuple(xp.getitem(a, index=block) for a in arrays)
+
+
+def _joined(xp: Any, parts: list[Any], axis: int) -> Any:
+    return parts[0] if len(parts) == 1 else xp.concat(*parts, axis=axis)
+
+
+def _plus_bias(xp: Any, y: Any, bias: tuple[Any, ...]) -> Any:
+    for b in bias:
+        y += xp.reshape(b, shape=(-1,) + (1,) * (y.ndim - 2))
+    return y
+
+
+def _conv(xp: Any, x: Any, w: Any, window: _Window, pads: Pads, groups: int) -> Any:
+    """(N, C, *sizes), (K, C/groups, *size) -> (N, K, *places)."""
+    places = window.places(_padded_sizes(x.shape[2:], pads))
+    layout = _layout(window, w.shape[1], groups, places)
+    kernels = layout.kernels(xp, w)
+    parts = []
+    for (block,) in _blocks(xp, window, x.shape[1], places, x):
+        product: Any = None
+        matrices = layout.matrices(xp, _padded(xp, block, pads), places)
+        for kernel, matrix in zip(kernels, matrices, strict=True):
+            if product is None:
+                product = xp.matmul(kernel, matrix)
+            else:
+                product += xp.matmul(kernel, matrix)
+        parts.append(layout.from_columns(xp, product, (block.shape[0], w.shape[0], *places)))
+    return _joined(xp, parts, axis=0)
+
+
+def _conv_transpose(
+    xp: Any, y: Any, w: Any, sizes: Shape, window: _Window, pads: Pads, groups: int
+) -> Any:
+    """(N, K, *places), (K, C/groups, *size) -> (N, C, *sizes)."""
+    places, channels = y.shape[2:], w.shape[1] * groups
+    layout = _layout(window, w.shape[1], groups, places)._replace(stacked=True)
+    (kernel,) = layout.kernels(xp, w)
+    parts = []
+    for (block,) in _blocks(xp, window, channels, places, y):
+        columns = layout.columns(xp, block)
+        if layout.channels_last:  # the same product, computed the other way round
+            rows = xp.matmul(xp.matrix_transpose(columns), kernel)
+            matrix = xp.matrix_transpose(rows)
+        else:
+            matrix = xp.matmul(xp.matrix_transpose(kernel), columns)
+        padded = (block.shape[0], channels, *_padded_sizes(sizes, pads))
+        parts.append(_unpadded(xp, layout.images(xp, matrix, padded, places), pads))
+    return _joined(xp, parts, axis=0)
+
+
+def _conv_weight(xp: Any, x: Any, y: Any, window: _Window, pads: Pads, groups: int) -> Any:
+    """(N, C, *sizes), (N, K, *places) -> (K, C/groups, *size)."""
+    places, channels = y.shape[2:], x.shape[1] // groups
+    layout = _layout(window, channels, groups, places)
+    sums: list[Any] = []
+    for x_block, y_block in _blocks(xp, window, x.shape[1], places, x, y):
+        columns = layout.columns(xp, y_block)
+        matrices = layout.matrices(xp, _padded(xp, x_block, pads), places)
+        turned = xp.matrix_transpose(columns)
+        products = [xp.matmul(matrix, turned) for matrix in matrices]
+        if sums:
+            for i, product in enumerate(products):
+                sums[i] += product
+        else:
+            sums = products
+    kernels = [xp.matrix_transpose(each) for each in sums]
+    return layout.kernel(xp, kernels, (y.shape[1], channels, *window.size))
 
 
 # Convolution
 
 
-def _check_conv(x: Any, w: Any, bias: Any, groups: int, axes: int) -> None:
+def _check(x: Any, w: Any, bias: Any, groups: int, axes: int, *, transposed: bool = False) -> None:
+    """ValueError if these operands do not make a convolution, or a transposed one."""
     if x.ndim != axes + 2 or w.ndim != axes + 2:
-        raise ValueError(f"the image and the kernel need {axes + 2} axes each")
-    if x.shape[1] != w.shape[1] * groups:
         raise ValueError(
-            f"x has {x.shape[1]} channels, and w expects {w.shape[1]} in each of {groups} groups; "
-            "w is (out channels, in channels / groups, *kernel)"
+            f"x and w have {axes + 2} axes each, those of the batch and the channels first; "
+            "a single image is a batch of one, x[None]"
         )
-    if w.shape[0] % groups:
-        raise ValueError(f"{w.shape[0]} output channels do not divide into {groups} groups")
-    if bias and bias[0].shape != w.shape[:1]:
-        raise ValueError(f"the bias has shape {bias[0].shape} for {w.shape[0]} output channels")
-
-
-def _blocks(n: int, per_example: int) -> Iterator[slice]:
-    """The batch in pieces whose unfolded windows stay in cache."""
-    step = max(1, _BLOCK // max(per_example, 1))
-    yield from (slice(i, i + step) for i in range(0, max(n, 1), step))
-
-
-def _columns(xp: Any, x: Any, window: _Window, groups: int, places: tuple[int, ...]) -> Any:
-    """The windows as matrix columns: (N, C, *sizes) -> (groups, C/groups * size, N * places)."""
-    axes = len(window.size)
-    n, channels = x.shape[:2]
-    windows = _unfolded(xp, x, window)  # (N, C, *places, *size)
-    windows = _cut(xp, windows, (n, channels, *places, *window.size))
-    turned = xp.transpose(windows, axes=(1, *range(2 + axes, 2 + 2 * axes), 0, *range(2, 2 + axes)))
-    rows = channels // groups * math.prod(window.size)
-    return xp.reshape(turned, shape=(groups, rows, n * math.prod(places)))
-
-
-def _as_columns(xp: Any, g: Any, groups: int) -> Any:
-    """One column per place of every example: (N, K, *places) -> (groups, K/groups, N * places)."""
-    n, k, *places = g.shape
-    turned = xp.transpose(g, axes=(1, 0, *range(2, g.ndim)))
-    return xp.reshape(turned, shape=(groups, k // groups, n * math.prod(places)))
-
-
-def _conv(xp: Any, x: Any, w: Any, bias: Any, window: _Window, groups: int) -> Any:
-    """(N, C, *sizes), (K, C/groups, *size) -> (N, K, *places)."""
-    _check_conv(x, w, bias, groups, len(window.size))
-    k, places = w.shape[0], window.places(x.shape[2:])
-    matrix = xp.reshape(w, shape=(groups, k // groups, math.prod(w.shape[1:])))
-    parts = []
-    for block in _blocks(x.shape[0], x.shape[1] * math.prod(window.size) * math.prod(places)):
-        part = xp.getitem(x, index=block)
-        columns = xp.matmul(matrix, _columns(xp, part, window, groups, places))
-        out = xp.reshape(columns, shape=(k, part.shape[0], *places))
-        parts.append(xp.transpose(out, axes=(1, 0, *range(2, 2 + len(places)))))
-    out = parts[0] if len(parts) == 1 else xp.concat(*parts, axis=0)
-    for b in bias:
-        out = out + xp.reshape(b, shape=(-1,) + (1,) * len(places))
-    return out
-
-
-def _conv_weight(xp: Any, x: Any, g: Any, window: _Window, groups: int) -> Any:
-    """(N, C, *sizes), (N, K, *places) -> (K, C/groups, *size): what a kernel gets from both."""
-    n, k, *places = g.shape
-    fitting = window.places(x.shape[2:])
-    if any(p > f for p, f in zip(places, fitting, strict=True)):
-        raise ValueError(f"a window of {window.size} has {fitting} places in x, not {places}")
-    total = None
-    for block in _blocks(n, x.shape[1] * math.prod(window.size) * math.prod(places)):
-        columns = _columns(xp, xp.getitem(x, index=block), window, groups, tuple(places))
-        rows = _as_columns(xp, xp.getitem(g, index=block), groups)
-        part = xp.matmul(rows, xp.matrix_transpose(columns))
-        total = part if total is None else total + part
-    return xp.reshape(total, shape=(k, x.shape[1] // groups, *window.size))
-
-
-def _conv_transpose(
-    xp: Any, g: Any, w: Any, bias: Any, window: _Window, extra: tuple[int, ...], groups: int
-) -> Any:
-    """(N, K, *places), (K, C/groups, *size) -> (N, C, *sizes): what an image gets from both."""
-    axes = len(window.size)
-    sizes = _check_transpose(g, w, window, extra, groups)
-    n, k, *places = g.shape
-    channels = w.shape[1] * groups
-    matrix = xp.reshape(w, shape=(groups, k // groups, math.prod(w.shape[1:])))
-    images = []
-    for block in _blocks(n, channels * math.prod(window.size) * math.prod(places)):
-        part = xp.getitem(g, index=block)
-        columns = xp.matmul(xp.matrix_transpose(matrix), _as_columns(xp, part, groups))
-        windows = xp.reshape(columns, shape=(channels, *window.size, part.shape[0], *places))
-        turned = xp.transpose(  # (C, N, *places, *size)
-            windows, axes=(0, 1 + axes, *range(2 + axes, 2 + 2 * axes), *range(1, 1 + axes))
-        )
-        image = _folded(xp, turned, window, (channels, part.shape[0], *sizes))
-        images.append(xp.transpose(image, axes=(1, 0, *range(2, 2 + axes))))
-    out = images[0] if len(images) == 1 else xp.concat(*images, axis=0)
-    for b in bias:
-        out = out + xp.reshape(b, shape=(-1,) + (1,) * axes)
-    return out
-
-
-def _check_transpose(
-    g: Any, w: Any, window: _Window, extra: tuple[int, ...], groups: int
-) -> tuple[int, ...]:
-    """The sizes of the image, or a ValueError for operands that do not fit."""
-    axes = len(window.size)
-    if g.ndim != axes + 2 or w.ndim != axes + 2:
-        raise ValueError(f"the image and the kernel need {axes + 2} axes each")
-    if w.shape[0] != g.shape[1] or g.shape[1] % groups:
+    if groups < 1 or w.shape[0] % groups:
         raise ValueError(
-            f"x has {g.shape[1]} channels, and w expects {w.shape[0]} (in {groups} groups); w is "
-            "(in channels, out channels / groups, *kernel)"
+            f"{groups} groups do not divide {w.shape[0]}, the first size of w; change one of them"
         )
-    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
-        raise ValueError(f"output_padding {extra} must be smaller than stride or dilation")
-    return tuple(
-        (p - 1) * s + r - a - b + e
-        for p, s, r, (a, b), e in zip(
-            g.shape[2:], window.stride, window.reach, window.pads, extra, strict=True
+    expected, given = w.shape[1] * groups, w.shape[0]
+    if transposed:
+        expected, given = given, expected
+    if x.shape[1] != expected:
+        each = (
+            f" ({w.shape[1]} in each of {groups} groups)" if groups > 1 and not transposed else ""
         )
-    )
-
-
-def _conv_vjp(xp, g, x, w, bias, transpose: Op, weight: Op, *, stride, padding, dilation, groups):
-    """The rule of a convolution: an adjoint for each operand, a sum for the bias."""
-    window = _window(w.shape[2:], stride, padding, dilation)
-    options = {"stride": window.stride, "padding": window.pads, "dilation": window.dilation}
-    extra = _left_over(window, x.shape[2:], g.shape[2:])
-    return (
-        lambda: transpose.read(xp, g, w, output_padding=extra, groups=groups, **options),
-        lambda: weight.read(xp, x, g, size=window.size, groups=groups, **options),
-        *(xp.sum(g, axis=(0, *range(2, g.ndim))) for _ in bias),
-    )
-
-
-def _left_over(window: _Window, sizes: Any, places: Any) -> tuple[int, ...]:
-    """The elements at the end of each axis that none of so many windows reaches."""
-    return tuple(
-        n + a + b - r - (p - 1) * s
-        for n, (a, b), r, s, p in zip(
-            sizes, window.pads, window.reach, window.stride, places, strict=True
+        raise ValueError(
+            f"x has {x.shape[1]} channels, and w expects {expected}{each}; check the layer sizes, "
+            "or which axis of x is that of the channels"
         )
-    )
-
-
-def _conv_transpose_vjp(
-    xp, g, x, w, bias, conv: Op, weight: Op, *, stride, padding, dilation, groups
-):
-    window = _window(w.shape[2:], stride, padding, dilation)
-    options = {"stride": window.stride, "padding": window.pads, "dilation": window.dilation}
-    return (
-        lambda: _cut(xp, conv.read(xp, g, w, groups=groups, **options), x.shape),
-        lambda: weight.read(xp, g, x, size=window.size, groups=groups, **options),
-        *(xp.sum(g, axis=(0, *range(2, g.ndim))) for _ in bias),
-    )
-
-
-def _conv_weight_vjp(
-    xp, g, x, y, conv: Op, transpose: Op, *, size, stride, padding, dilation, groups
-):
-    window = _window(size, stride, padding, dilation)
-    options = {"stride": window.stride, "padding": window.pads, "dilation": window.dilation}
-    extra = _left_over(window, x.shape[2:], y.shape[2:])
-    return (
-        lambda: transpose.read(xp, y, g, output_padding=extra, groups=groups, **options),
-        lambda: _cut(xp, conv.read(xp, x, g, groups=groups, **options), y.shape),
-    )
-
-
-def _cut(xp: Any, out: Any, shape: tuple[int, ...]) -> Any:
-    """The first windows: those that only `output_padding` made room for are left out."""
-    if tuple(out.shape) == tuple(shape):
-        return out
-    return xp.getitem(out, index=tuple(slice(0, n) for n in shape))
+    if bias and [b.shape for b in bias] != [(given,)]:
+        shapes = " and ".join(str(b.shape) for b in bias)
+        raise ValueError(f"a bias is a number per channel, of shape ({given},), not {shapes}")
 
 
 @op
 def conv1d(xp, x, w, *bias, stride=1, padding=0, dilation=1, groups=1):
-    """Cross-correlation: (N, C, L), (K, C/groups, size) -> (N, K, places).
+    """Cross-correlation over one axis: (N, C, L), (K, C/groups, size) -> (N, K, places).
 
-    bias : nothing, or one of shape (K,).  stride : the step of the kernel.  dilation : the step
-    within it.  padding : zeros on both sides, "same" or "valid".  groups : the channels are split
-    into so many groups that do not mix.
+    places = floor((L + 2 padding - dilation (size - 1) - 1) / stride) + 1.
+
+    bias : nothing, or one of shape (K,).
+    stride : the step from one window to the next.  dilation : the step within a window.
+    padding : how many zeros on both sides; or a pair, (before, after), in a tuple of one; or "same"
+    (with stride 1, places = L) or "valid" (none).
+    groups : the channels, in and out, are cut into so many groups that see only their own.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.conv1d(Tensor([[[1, 2, 4, 8]]]), Tensor([[[-1, 1]]])).tolist()
+    [[[1.0, 2.0, 4.0]]]
+
+    Raises ValueError if the channels do not fit, or the kernel is larger than the padded x.
     """
-    return _conv(xp, x, w, bias, _window(w.shape[2:], stride, padding, dilation), groups)
-
-
-@conv1d.vjp
-def conv1d_vjp(xp, g, out, x, w, *bias, stride, padding, dilation, groups):
-    return _conv_vjp(
-        xp, g, x, w, bias, conv_transpose1d, conv_weight1d,
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+    return _correlated(xp, x, w, bias, 1, stride, padding, dilation, groups)
 
 
 @op
 def conv2d(xp, x, w, *bias, stride=1, padding=0, dilation=1, groups=1):
-    """Cross-correlation: (N, C, H, W), (K, C/groups, kH, kW) -> (N, K, H', W').
+    """Cross-correlation over two axes: (N, C, H, W), (K, C/groups, kH, kW) -> (N, K, H', W').
 
-    H' = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1.  Options as in `conv1d`, one
-    number or one per axis.  Source: LeCun et al. 1989.
+    H' = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1, and W' likewise.
+
+    bias : nothing, or one of shape (K,).
+    stride : the step from one window to the next.  dilation : the step within a window.
+    padding : how many zeros on both sides.  Each of the three is one number, or one per axis; a
+    padding also a (before, after) pair per axis, "same" (with stride 1, H' = H), or "valid" (none).
+    groups : the channels, in and out, are cut into so many groups that see only their own.
+    Source: LeCun et al. 1989, "Backpropagation Applied to Handwritten Zip Code Recognition".
 
     >>> from tinygrad_edu import Tensor, ones, ops
     >>> ops.conv2d(ones(1, 1, 3, 3), ones(1, 1, 2, 2), Tensor([0.5])).tolist()
     [[[[4.5, 4.5], [4.5, 4.5]]]]
+
+    Raises ValueError if the channels do not fit, or the kernel is larger than the padded x.
     """
-    return _conv(xp, x, w, bias, _window(w.shape[2:], stride, padding, dilation), groups)
+    return _correlated(xp, x, w, bias, 2, stride, padding, dilation, groups)
+
+
+def _correlated(xp, x, w, bias, axes, stride, padding, dilation, groups):
+    _check(x, w, bias, groups, axes)
+    window = _window(w.shape[2:], stride, dilation)
+    return _plus_bias(xp, _conv(xp, x, w, window, _pads(padding, window), groups), bias)
 
 
 @conv2d.vjp
-def conv2d_vjp(xp, g, out, x, w, *bias, stride, padding, dilation, groups):
-    return _conv_vjp(
-        xp, g, x, w, bias, conv_transpose2d, conv_weight2d,
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+@conv1d.vjp
+def conv_vjp(xp, g, out, x, w, *bias, stride, padding, dilation, groups):
+    _, conv_transpose, conv_weight = _TRIOS[x.ndim - 2]
+    window, options = _same_geometry(w.shape[2:], stride, padding, dilation, groups)
+    unseen = _unseen(x, g, window, options["padding"])
+    return (
+        lambda: conv_transpose.read(xp, g, w, output_padding=unseen, **options),
+        lambda: conv_weight.read(xp, x, g, size=window.size, **options),
+        *_bias_vjp(xp, g, bias),
+    )
 
 
 @op
 def conv_transpose1d(xp, x, w, *bias, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
-    """The adjoint of `conv1d` for its image: (N, K, places), (K, C/groups, size) -> (N, C, L).
+    """Transposed convolution over one axis: (N, K, places), (K, C/groups, size) -> (N, C, L).
 
-    L = (places - 1) stride - 2 padding + dilation (size - 1) + 1 + output_padding.
+    The adjoint of `conv1d` with respect to its image: every element of x puts a kernel, times
+    itself, into the result, `stride` further on than its neighbour's.
+    L = (places - 1) stride + dilation (size - 1) + 1 + output_padding - 2 padding.
+
+    bias : nothing, or one of shape (C,).
+    stride, padding, dilation, groups : those of the convolution; so `padding` here takes away.
+    output_padding : elements at the end that no kernel may reach; less than stride or dilation.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.conv_transpose1d(Tensor([[[1, 10]]]), Tensor([[[1, 2]]]), stride=2).tolist()
+    [[[1.0, 2.0, 10.0, 20.0]]]
+
+    Raises ValueError if the channels do not fit, or nothing is left of the result.
     """
-    window = _window(w.shape[2:], stride, padding, dilation)
-    extra = _per_axis(output_padding, 1, "output_padding", 0)
-    return _conv_transpose(xp, x, w, bias, window, extra, groups)
-
-
-@conv_transpose1d.vjp
-def conv_transpose1d_vjp(
-    xp, g, out, x, w, *bias, stride, padding, output_padding, dilation, groups
-):
-    return _conv_transpose_vjp(
-        xp, g, x, w, bias, conv1d, conv_weight1d,
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+    return _transposed(xp, x, w, bias, 1, stride, padding, output_padding, dilation, groups)
 
 
 @op
 def conv_transpose2d(xp, x, w, *bias, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
-    """The adjoint of `conv2d` for its image: (N, K, H', W'), (K, C/groups, kH, kW) -> (N, C, H, W).
+    """Transposed convolution: (N, K, H', W'), (K, C/groups, kH, kW) -> (N, C, H, W).
 
-    H = (H' - 1) stride - 2 padding + dilation (kH - 1) + 1 + output_padding.
+    The adjoint of `conv2d` with respect to its image: every element of x puts a kernel, times
+    itself, into the result, `stride` further on than its neighbour's.
+    H = (H' - 1) stride + dilation (kH - 1) + 1 + output_padding - 2 padding, and W likewise.
+
+    bias : nothing, or one of shape (C,).
+    stride, padding, dilation, groups : those of the convolution; so `padding` here takes away.
+    output_padding : elements at the end that no kernel may reach; less than stride or dilation.
     Source: Dumoulin and Visin 2016, arXiv:1603.07285, chapter 4.
+
+    >>> from tinygrad_edu import ones, ops
+    >>> ops.conv_transpose2d(ones(1, 1, 2, 1), ones(1, 1, 2, 2)).tolist()
+    [[[[1.0, 1.0], [2.0, 2.0], [1.0, 1.0]]]]
+
+    Raises ValueError if the channels do not fit, or nothing is left of the result.
     """
-    window = _window(w.shape[2:], stride, padding, dilation)
-    extra = _per_axis(output_padding, 2, "output_padding", 0)
-    return _conv_transpose(xp, x, w, bias, window, extra, groups)
+    return _transposed(xp, x, w, bias, 2, stride, padding, output_padding, dilation, groups)
+
+
+def _transposed(xp, x, w, bias, axes, stride, padding, output_padding, dilation, groups):
+    _check(x, w, bias, groups, axes, transposed=True)
+    window = _window(w.shape[2:], stride, dilation)
+    pads = _pads(padding, window)
+    extra = _per_axis(output_padding, axes, "output_padding", 0)
+    if any(e >= max(s, d) for e, s, d in zip(extra, window.stride, window.dilation, strict=True)):
+        raise ValueError(f"output_padding {extra} is not less than stride or dilation; increase x")
+    sizes = tuple(
+        (n - 1) * s + reach + e - a - b
+        for n, s, reach, e, (a, b) in zip(
+            x.shape[2:], window.stride, window.reach, extra, pads, strict=True
+        )
+    )
+    if min(sizes) < 1:
+        raise ValueError(f"the result would have the sizes {sizes}; use less padding")
+    return _plus_bias(xp, _conv_transpose(xp, x, w, sizes, window, pads, groups), bias)
 
 
 @conv_transpose2d.vjp
-def conv_transpose2d_vjp(
-    xp, g, out, x, w, *bias, stride, padding, output_padding, dilation, groups
-):
-    return _conv_transpose_vjp(
-        xp, g, x, w, bias, conv2d, conv_weight2d,
-        stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+@conv_transpose1d.vjp
+def conv_transpose_vjp(xp, g, out, x, w, *bias, stride, padding, output_padding, dilation, groups):
+    conv, _, conv_weight = _TRIOS[x.ndim - 2]
+    window, options = _same_geometry(w.shape[2:], stride, padding, dilation, groups)
+    return (
+        # In a large output_padding there is room for windows that x does not have.
+        lambda: _first(xp, conv.read(xp, g, w, **options), x.shape),
+        lambda: conv_weight.read(xp, g, x, size=window.size, **options),
+        *_bias_vjp(xp, g, bias),
+    )
 
 
 @op
 def conv_weight1d(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
-    """The adjoint of `conv1d` for its kernel: (N, C, L), (N, K, places) -> (K, C/groups, size)."""
-    return _conv_weight(xp, x, y, _window(size, stride, padding, dilation), groups)
+    """The adjoint of `conv1d` for its kernel: (N, C, L), (N, K, places) -> (K, C/groups, size).
 
+    Entry (k, c, i) is the sum of the products of y's channel k with what tap i of a window over x's
+    channel c sees.  Options as in `conv1d`.
 
-@conv_weight1d.vjp
-def conv_weight1d_vjp(xp, g, out, x, y, *, size, stride, padding, dilation, groups):
-    return _conv_weight_vjp(
-        xp, g, x, y, conv1d, conv_transpose1d,
-        size=size, stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.conv_weight1d(Tensor([[[1, 2, 4]]]), Tensor([[[1, 10]]]), size=2).tolist()
+    [[[21.0, 42.0]]]
+
+    Raises ValueError if y is not of the shape that the convolution gives.
+    """
+    return _weighed(xp, x, y, 1, size, stride, padding, dilation, groups)
 
 
 @op
 def conv_weight2d(xp, x, y, *, size, stride=1, padding=0, dilation=1, groups=1):
-    """The adjoint of `conv2d` for its kernel.
+    """The adjoint of `conv2d` for its kernel: (N, C, H, W), (N, K, H', W') -> (K, C/groups, *size).
 
-    (N, C, H, W), (N, K, H', W') -> (K, C/groups, kH, kW), with size = (kH, kW).
+    Entry (k, c, i, j) is the sum of the products of y's channel k with what tap (i, j) of a window
+    over x's channel c sees.  Options as in `conv2d`; size = (kH, kW).
+
+    >>> from tinygrad_edu import Tensor, ones, ops
+    >>> ops.conv_weight2d(Tensor([[[[1, 2], [3, 4]]]]), ones(1, 1, 2, 1), size=(1, 2)).tolist()
+    [[[[4.0, 6.0]]]]
+
+    Raises ValueError if y is not of the shape that the convolution gives.
     """
-    return _conv_weight(xp, x, y, _window(size, stride, padding, dilation), groups)
+    return _weighed(xp, x, y, 2, size, stride, padding, dilation, groups)
+
+
+def _weighed(xp, x, y, axes, size, stride, padding, dilation, groups):
+    if x.ndim != axes + 2 or y.ndim != axes + 2 or x.shape[0] != y.shape[0]:
+        raise ValueError(f"x and y have {axes + 2} axes each, and as many images")
+    for name, channels in (("x", x.shape[1]), ("y", y.shape[1])):
+        if groups < 1 or channels % groups:
+            raise ValueError(f"{groups} groups do not divide the {channels} channels of {name}")
+    window = _window(size, stride, dilation, axes)
+    pads = _pads(padding, window)
+    places = window.places(_padded_sizes(x.shape[2:], pads))
+    room = zip(_unseen(x, y, window, pads), window.stride, window.dilation, strict=True)
+    if not all(0 <= unseen < max(s, d) for unseen, s, d in room):
+        raise ValueError(f"the windows of x have {places} places, and y has {y.shape[2:]}")
+    return _conv_weight(xp, x, y, window, pads, groups)
 
 
 @conv_weight2d.vjp
-def conv_weight2d_vjp(xp, g, out, x, y, *, size, stride, padding, dilation, groups):
-    return _conv_weight_vjp(
-        xp, g, x, y, conv2d, conv_transpose2d,
-        size=size, stride=stride, padding=padding, dilation=dilation, groups=groups,
-    )  # fmt: skip
+@conv_weight1d.vjp
+def conv_weight_vjp(xp, g, out, x, y, *, size, stride, padding, dilation, groups):
+    conv, conv_transpose, _ = _TRIOS[x.ndim - 2]
+    window, options = _same_geometry(g.shape[2:], stride, padding, dilation, groups)
+    unseen = _unseen(x, y, window, options["padding"])
+    return (
+        lambda: conv_transpose.read(xp, y, g, output_padding=unseen, **options),
+        lambda: _first(xp, conv.read(xp, x, g, **options), y.shape),
+    )
+
+
+_TRIOS = {
+    1: (conv1d, conv_transpose1d, conv_weight1d),
+    2: (conv2d, conv_transpose2d, conv_weight2d),
+}
+
+
+def _same_geometry(size, stride, padding, dilation, groups) -> tuple[_Window, dict[str, Any]]:
+    """The window, and the options that give the other two of the trio the same one."""
+    window = _window(size, stride, dilation)
+    options = {"stride": window.stride, "dilation": window.dilation, "groups": groups}
+    return window, {**options, "padding": _pads(padding, window)}
+
+
+def _unseen(x: Any, y: Any, window: _Window, pads: Pads) -> Shape:
+    """How many elements at the end of each axis of x, padded, windows at the places of y miss."""
+    sizes = zip(_padded_sizes(x.shape[2:], pads), y.shape[2:], strict=True)
+    steps = zip(window.stride, window.reach, strict=True)
+    return tuple(
+        n - (places - 1) * s - reach for (n, places), (s, reach) in zip(sizes, steps, strict=True)
+    )
+
+
+def _bias_vjp(xp: Any, g: Any, bias: tuple[Any, ...]) -> Iterator[Any]:
+    return (lambda: xp.sum(g, axis=(0, *range(2, g.ndim))) for _ in bias)
 
 
 # Pooling
 
 
-def _pool_window(kernel_size: Any, stride: Any, padding: Any, dilation: Any, axes: int) -> _Window:
+def _pool(x: Any, axes: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The window and the padding of a pooling layer, checked against x."""
+    if x.ndim != axes + 2:
+        raise ValueError(
+            f"x has {axes + 2} axes, those of the batch and the channels first; a single image is "
+            "a batch of one, x[None]"
+        )
     size = _per_axis(kernel_size, axes, "kernel_size", 1)
+    window = _window(size, size if stride is None else stride, dilation)
     sides = _per_axis(padding, axes, "padding", 0)
-    if any(2 * p > k for p, k in zip(sides, size, strict=True)):
-        raise ValueError(f"padding {sides} is more than half of kernel_size {size}")
-    return _window(size, size if stride is None else stride, sides, dilation)
+    if any(2 * side > k for side, k in zip(sides, size, strict=True)):
+        raise ValueError(f"padding {sides} is more than half of kernel_size {size}; use less")
+    pads = tuple((side, side) for side in sides)
+    window.places(_padded_sizes(x.shape[2:], pads))
+    return window, pads
 
 
-def _max_pool(xp: Any, x: Any, window: _Window) -> Any:
-    windows = _unfolded(xp, x, window, -math.inf)
-    return xp.max(windows, axis=tuple(range(-len(window.size), 0)))
+def _taps(xp: Any, x: Any, window: _Window, pads: Pads, outside: float) -> Any:
+    """What each tap of the windows sees: (N, C, *sizes) -> (taps, N, C, *places).
+
+    With the taps in front a reduction over them runs along whole rows of memory; over the last axes
+    of `unfold` it would run along a handful of elements at a time, ten times as slowly.
+    """
+    windows = xp.unfold(_padded(xp, x, pads, outside), **window._asdict())
+    taps = range(x.ndim, windows.ndim)
+    shape = (math.prod(window.size), *windows.shape[: x.ndim])
+    return _arrange(xp, windows, (*taps, *range(x.ndim)), shape)
 
 
-def _max_pool_vjp(xp: Any, g: Any, out: Any, x: Any, window: _Window) -> tuple[Any]:
-    axes = tuple(range(-len(window.size), 0))
-    windows = _unfolded(xp, x, window, -math.inf)
-    wide = (*out.shape, *(1,) * len(axes))
-    chosen = windows == xp.reshape(out, shape=wide)
-    shares = _share_among(xp, chosen, g, windows, axes)
-    return (_folded(xp, shares, window, x.shape),)
+def _taps_vjp(xp: Any, g: Any, x: Any, window: _Window, pads: Pads) -> Any:
+    """The adjoint of `_taps`: (taps, N, C, *places) -> (N, C, *sizes)."""
+    taps = range(x.ndim, x.ndim + len(pads))
+    windows = _restore(xp, g, (*taps, *range(x.ndim)), (*g.shape[1:], *window.size))
+    shape = (*x.shape[:2], *_padded_sizes(x.shape[2:], pads))
+    return _unpadded(xp, xp.fold(windows, shape=shape, **window._asdict()), pads)
 
 
 @op
 def max_pool1d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
-    """The largest value of each window: (N, C, L) -> (N, C, places).
+    """The largest element of each window: (N, C, L) -> (N, C, places).
 
-    stride : kernel_size if None.  padding : places before and after that never win.
-    Equal values share the gradient evenly, as in `max`.
+    stride : the step from one window to the next; kernel_size if None.
+    dilation : the step within a window.
+    padding : how many elements on both sides, which never win; at most half of kernel_size.
+    Equal largest elements of a window share its gradient evenly, as in `max`.  (PyTorch gives all
+    of it to the first.)
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.max_pool1d(Tensor([[[1, 3, 2, 0]]]), kernel_size=2).tolist()
+    [[[3.0, 2.0]]]
     """
-    return _max_pool(xp, x, _pool_window(kernel_size, stride, padding, dilation, 1))
-
-
-@max_pool1d.vjp
-def max_pool1d_vjp(xp, g, out, x, *, kernel_size, stride, padding, dilation):
-    return _max_pool_vjp(xp, g, out, x, _pool_window(kernel_size, stride, padding, dilation, 1))
+    geometry = _pool(x, 1, kernel_size, stride, padding, dilation)
+    return xp.max(_taps(xp, x, *geometry, -math.inf), axis=0)
 
 
 @op
 def max_pool2d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
-    """The largest value of each window: (N, C, H, W) -> (N, C, H', W').  See `max_pool1d`.
+    """The largest element of each window: (N, C, H, W) -> (N, C, H', W').
+
+    kernel_size, stride, padding, dilation : one number, or one per axis.
+    stride : the step from one window to the next; kernel_size if None.
+    dilation : the step within a window.
+    padding : how many elements on both sides, which never win; at most half of kernel_size.
+    Equal largest elements of a window share its gradient evenly, as in `max`.  (PyTorch gives all
+    of it to the first.)
 
     >>> from tinygrad_edu import Tensor, ops
-    >>> ops.max_pool2d(Tensor([[[[1, 2], [3, 4]]]]), kernel_size=2).tolist()
+    >>> ops.max_pool2d(Tensor([[[[1, 2, 5], [3, 4, 6]]]]), kernel_size=2).tolist()
     [[[[4.0]]]]
     """
-    return _max_pool(xp, x, _pool_window(kernel_size, stride, padding, dilation, 2))
+    geometry = _pool(x, 2, kernel_size, stride, padding, dilation)
+    return xp.max(_taps(xp, x, *geometry, -math.inf), axis=0)
 
 
 @max_pool2d.vjp
-def max_pool2d_vjp(xp, g, out, x, *, kernel_size, stride, padding, dilation):
-    return _max_pool_vjp(xp, g, out, x, _pool_window(kernel_size, stride, padding, dilation, 2))
-
-
-def _avg_pool(xp: Any, x: Any, window: _Window, count_include_pad: bool) -> Any:
-    axes = tuple(range(-len(window.size), 0))
-    total = xp.sum(_unfolded(xp, x, window), axis=axes)
-    if count_include_pad or not any(a or b for a, b in window.pads):
-        return total * (1.0 / math.prod(window.size))
-    inside = xp.sum(_unfolded(xp, xp.ones_like(x), window), axis=axes)
-    return xp.divide(total, inside)
+@max_pool1d.vjp
+def max_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, dilation):
+    geometry = _pool(x, x.ndim - 2, kernel_size, stride, padding, dilation)
+    taps = _taps(xp, x, *geometry, -math.inf)
+    (g_taps,) = max_vjp(xp, g, out, taps, axis=0, keepdims=False)
+    return (_taps_vjp(xp, g_taps, x, *geometry),)
 
 
 @op
 def avg_pool1d(xp, x, *, kernel_size, stride=None, padding=0, count_include_pad=True):
     """The mean of each window: (N, C, L) -> (N, C, places).
 
-    stride : kernel_size if None.  count_include_pad : whether padded zeros count.
+    stride : the step from one window to the next; kernel_size if None.
+    padding : how many zeros on both sides, at most half of kernel_size.
+    count_include_pad : whether these zeros count as elements of a window.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.avg_pool1d(Tensor([[[1, 3, 2, 0]]]), kernel_size=2).tolist()
+    [[[2.0, 1.0]]]
     """
-    return _avg_pool(xp, x, _pool_window(kernel_size, stride, padding, 1, 1), count_include_pad)
+    return _averaged(xp, x, *_pool(x, 1, kernel_size, stride, padding, 1), count_include_pad)
 
 
 @op
 def avg_pool2d(xp, x, *, kernel_size, stride=None, padding=0, count_include_pad=True):
-    """The mean of each window: (N, C, H, W) -> (N, C, H', W').  See `avg_pool1d`."""
-    return _avg_pool(xp, x, _pool_window(kernel_size, stride, padding, 1, 2), count_include_pad)
+    """The mean of each window: (N, C, H, W) -> (N, C, H', W').
+
+    kernel_size, stride, padding : one number, or one per axis.
+    stride : the step from one window to the next; kernel_size if None.
+    padding : how many zeros on both sides, at most half of kernel_size.
+    count_include_pad : whether these zeros count as elements of a window.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.avg_pool2d(Tensor([[[[1, 2], [3, 4]]]]), kernel_size=2).tolist()
+    [[[[2.5]]]]
+    """
+    return _averaged(xp, x, *_pool(x, 2, kernel_size, stride, padding, 1), count_include_pad)
 
 
-def _adaptive_avg_pool(xp: Any, x: Any, output_size: tuple[int, ...]) -> Any:
-    """Bin i of n along an axis of size s holds the elements floor(i s/n) to ceil((i+1) s/n) - 1."""
-    for axis, n in enumerate(output_size, x.ndim - len(output_size)):
-        size = x.shape[axis]
-        before = (slice(None),) * axis
-        bins = [
-            xp.getitem(x, index=(*before, slice(i * size // n, -(-(i + 1) * size // n))))
-            for i in range(n)
-        ]
-        means = [xp.sum(b, axis=axis) * (1.0 / b.shape[axis]) for b in bins]
-        x = xp.stack(*means, axis=axis)
-    return x
+def _averaged(xp, x, window, pads, count_include_pad):
+    total = xp.sum(_taps(xp, x, window, pads, 0.0), axis=0)
+    return _shared(xp, total, x, window, pads, count_include_pad)
+
+
+@avg_pool2d.vjp
+@avg_pool1d.vjp
+def avg_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, count_include_pad):
+    window, pads = _pool(x, x.ndim - 2, kernel_size, stride, padding, 1)
+    share = _shared(xp, g, x, window, pads, count_include_pad)
+    taps = xp.broadcast_to(share, shape=(math.prod(window.size), *share.shape))
+    return (_taps_vjp(xp, taps, x, window, pads),)
+
+
+def _shared(xp: Any, y: Any, x: Any, window: _Window, pads: Pads, count_include_pad: bool) -> Any:
+    """y divided by how many elements each window of x counts."""
+    if count_include_pad or not any(map(any, pads)):
+        return y * (1.0 / math.prod(window.size))
+    return xp.divide(y, xp.sum(_taps(xp, xp.ones_like(x), window, pads, 0.0), axis=0))
 
 
 @op
 def adaptive_avg_pool1d(xp, x, *, output_size):
-    """The mean of `output_size` bins of equal width: (N, C, L) -> (N, C, output_size)."""
-    return _adaptive_avg_pool(xp, x, _per_axis(output_size, 1, "output_size", 1))
+    """The means of `output_size` bins of equal width: (N, C, L) -> (N, C, output_size).
+
+    Bin i holds the elements floor(i L / n) to ceil((i + 1) L / n) - 1; where n does not divide L,
+    neighbouring bins share one.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.adaptive_avg_pool1d(Tensor([[[1, 3, 2]]]), output_size=2).tolist()
+    [[[2.0, 2.5]]]
+    """
+    return _adaptive(xp, x, _per_axis(output_size, 1, "output_size", 1))
 
 
 @op
 def adaptive_avg_pool2d(xp, x, *, output_size):
-    """The mean of bins of equal size: (N, C, H, W) -> (N, C, *output_size).
+    """The means of bins of equal size: (N, C, H, W) -> (N, C, *output_size).
 
     output_size : one number, or one per axis; 1 averages each channel over the whole image.
+    Along an axis of H elements bin i of n holds the elements floor(i H / n) to
+    ceil((i + 1) H / n) - 1; where n does not divide H, neighbouring bins share one.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.adaptive_avg_pool2d(Tensor([[[[1, 2], [3, 4]]]]), output_size=1).tolist()
+    [[[[2.5]]]]
     """
-    return _adaptive_avg_pool(xp, x, _per_axis(output_size, 2, "output_size", 1))
+    return _adaptive(xp, x, _per_axis(output_size, 2, "output_size", 1))
+
+
+def _adaptive(xp: Any, x: Any, output_size: Shape) -> Any:
+    axes = len(output_size)
+    if x.ndim != axes + 2 or not all(x.shape[2:]):
+        raise ValueError(
+            f"x has {axes + 2} axes, those of the batch and the channels first, and elements to "
+            "average"
+        )
+    if set(output_size) == {1}:
+        return mean.read(xp, x, axis=tuple(range(2, x.ndim)), keepdims=True)
+    if not any(size % n for size, n in zip(x.shape[2:], output_size, strict=True)):
+        bins = tuple(size // n for size, n in zip(x.shape[2:], output_size, strict=True))
+        return (avg_pool1d if axes == 1 else avg_pool2d).read(xp, x, kernel_size=bins)
+    for axis, n in enumerate(output_size, 2):
+        size = x.shape[axis]
+        before = (slice(None),) * axis
+        spans = [slice(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
+        parts = [xp.getitem(x, index=(*before, span)) for span in spans]
+        x = xp.stack(*[mean.read(xp, part, axis=axis) for part in parts], axis=axis)
+    return x
