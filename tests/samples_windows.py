@@ -43,22 +43,24 @@ POOLS = [
 ]
 
 
-def _conv(*sizes, kernel):
+def _conv(*sizes, kernel, more=()):
     axes = len(sizes)
     return [
         *(s(x(2, 2, *sizes), x(2, 2 // o.get("groups", 1), *kernel), **o) for o in GEOMETRY),
         s(x(1, 1, *sizes), x(3, 1, *kernel), x(3)),
         s(x(1, 2, *sizes), x(2, 1, *(1,) * axes), x(2), groups=2),
         s(x(0, 1, *sizes), x(2, 1, *kernel)),
+        *more,
     ]
 
 
-def _transposed(*places, kernel):
+def _transposed(*places, kernel, more=()):
     return [
         *(s(x(1, 2, *places), x(2, 1, *kernel), **o) for o in TRANSPOSED),
         s(x(2, 1, *places), x(1, 2, *kernel), x(2)),
         s(x(1, 2, *places), x(2, 1, *kernel), x(2), groups=2),
         s(x(0, 1, *places), x(1, 2, *kernel)),
+        *more,
     ]
 
 
@@ -111,10 +113,26 @@ SAMPLES = {
         s(x(1, 3, 3, 2, 2), shape=(1, 5, 4), size=(2, 2), dilation=(2, 1)),
         s(x(0, 3, 2), shape=(0, 4), size=2),
     ],
-    "conv1d": _conv(6, kernel=(3,)),
-    "conv2d": _conv(4, 3, kernel=(2, 2)),
+    "conv1d": _conv(6, kernel=(3,), more=[s(x(1, 1, 3), x(1, 1, 4), padding=((0, 2),))]),
+    "conv2d": _conv(
+        *(4, 3),
+        kernel=(2, 2),
+        more=[
+            s(x(1, 1, 3, 4), x(2, 1, 1, 3), stride=(1, 2)),
+            s(x(1, 1, 2, 4), x(2, 1, 3, 2), padding=((1, 0), (0, 2)), dilation=(1, 3)),
+            s(x(1, 2, 3, 3), x(4, 1, 3, 3), padding=1, groups=2),
+            s(x(1, 16, 3, 3), x(1, 16, 2, 2), x(1)),  # so many channels: row by row
+        ],
+    ),
     "conv_transpose1d": _transposed(3, kernel=(3,)),
-    "conv_transpose2d": _transposed(2, 2, kernel=(2, 3)),
+    "conv_transpose2d": _transposed(
+        *(2, 2),
+        kernel=(2, 3),
+        more=[
+            s(x(1, 1, 2, 2), x(1, 2, 3, 1), stride=(1, 3), padding=(1, 0), output_padding=(0, 2)),
+            s(x(1, 1, 2, 2), x(1, 16, 2, 2)),
+        ],
+    ),
     "conv_weight1d": _weight(6, kernel=(3,)),
     "conv_weight2d": _weight(4, 3, kernel=(2, 2)),
     "max_pool1d": [*_pools(6), s(x(1, 1, 7), kernel_size=2, dilation=3)],
@@ -154,11 +172,23 @@ def _by_gradient(conv):
     return weight
 
 
+def _padded_by_hand(conv):
+    """PyTorch's convolution, with pairs of paddings too."""
+
+    def call(x, *operands, padding=0, **options):
+        if isinstance(padding, tuple) and isinstance(padding[0], tuple):
+            x = F.pad(x, [n for pair in reversed(padding) for n in pair])
+            padding = 0
+        return conv(x, *operands, padding=padding, **options)
+
+    return call
+
+
 PARITY = {
     "unfold": _unfold,
     "fold": _fold,
-    "conv1d": lambda *a, **o: F.conv1d(*a, **o),
-    "conv2d": lambda *a, **o: F.conv2d(*a, **o),
+    "conv1d": _padded_by_hand(lambda *a, **o: F.conv1d(*a, **o)),
+    "conv2d": _padded_by_hand(lambda *a, **o: F.conv2d(*a, **o)),
     "conv_transpose1d": lambda *a, **o: F.conv_transpose1d(*a, **o),
     "conv_transpose2d": lambda *a, **o: F.conv_transpose2d(*a, **o),
     "conv_weight1d": _by_gradient(lambda *a, **o: F.conv1d(*a, **o)),

@@ -89,7 +89,10 @@ def _pads(padding: Any, window: _Window) -> Pads:
             raise ValueError(f"padding 'same' needs stride 1, not {window.stride}; pad by hand")
         return tuple(((reach - 1) // 2, reach // 2) for reach in window.reach)
     if isinstance(padding, list | tuple) and padding and isinstance(padding[0], list | tuple):
-        return tuple(_per_axis(pair, 2, "a pair of padding", 0) for pair in padding)  # type: ignore[misc]
+        if len(padding) != axes:
+            raise ValueError(f"padding has {len(padding)} pairs, (before, after), for {axes} axes")
+        pairs = [_per_axis(pair, 2, "a pair of padding", 0) for pair in padding]
+        return tuple((before, after) for before, after in pairs)
     sides = _per_axis(0 if padding == "valid" else padding, axes, "padding", 0)
     return tuple((side, side) for side in sides)
 
