@@ -6,8 +6,7 @@
 #
 # - builds: `Value`, `Op`, `ops`
 # - introduces: `floats`
-# - uses: `draw`, `learn`
-# - borrowed, built in 02: `gradcheck` - a gradient held against a small step to either side.
+# - uses: `draw`, `gradcheck`, `learn`
 # - time: 35 minutes to read, 8 s to run
 # - covers: A (automatic differentiation), D (module 1), E (lab 7_1), micrograd
 #

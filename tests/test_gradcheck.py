@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, Value, gradcheck, op
+from tinygrad_edu import Tensor, Value, gradcheck, numeric_grad, op
 from tinygrad_edu.engine.gradcheck import GradcheckError
 
 X = np.random.default_rng(0).uniform(0.5, 1.5, (2, 3))
@@ -105,3 +105,17 @@ def test_a_wrong_second_derivative_is_caught_at_order_2_only():
 def test_float32_is_refused_with_the_reason():
     with pytest.raises(TypeError, match="three digits"):
         gradcheck(lambda x: x, [Tensor([1.0])])
+
+
+def test_a_tensor_without_axes_stays_one():
+    assert gradcheck(lambda x: (x * Tensor(np.array(2.0))).tanh(), [Tensor(np.array(0.3))], order=2)
+
+
+def test_numeric_grad_has_the_shape_of_its_input():
+    assert numeric_grad(lambda x: x**3, 2.0) == pytest.approx(12.0, rel=1e-9)
+    assert np.allclose(numeric_grad(lambda x: (x**2).sum(), X), 2 * X, rtol=1e-9)
+    assert numeric_grad(lambda x: (x**2).sum(), np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_numeric_grad_steps_in_proportion_to_large_numbers():
+    assert numeric_grad(lambda x: x * x, 1e8) == pytest.approx(2e8, rel=1e-9)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         randn,
         zeros,
     )
-    from tinygrad_edu.engine.gradcheck import gradcheck
+    from tinygrad_edu.engine.gradcheck import gradcheck, numeric_grad
     from tinygrad_edu.engine.tensor import Tensor
     from tinygrad_edu.engine.transforms import (
         checkpoint,
@@ -42,7 +42,7 @@ else:
         "": "learn nn ops optim",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
-        "engine.gradcheck": "gradcheck",
+        "engine.gradcheck": "gradcheck numeric_grad",
         "engine.tensor": "Tensor",
         "engine.transforms": "checkpoint hessian hvp jacobian jvp value_and_grad",
         "engine.value": "Value",
@@ -93,6 +93,7 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "numeric_grad",
     "ones",
     "op",
     "ops",
