@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tinygrad_edu import learn, nn, ops, optim
+    from tinygrad_edu import data, learn, nn, ops, optim
     from tinygrad_edu.engine.backprop import detect_anomaly, grad
     from tinygrad_edu.engine.creation import (
         arange,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.trace import trace
 else:
     _NAMES = {
-        "": "learn nn ops optim",
+        "": "data learn nn ops optim",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
         "engine.gradcheck": "gradcheck numeric_grad",
@@ -77,6 +77,7 @@ __all__ = [
     "Value",
     "arange",
     "checkpoint",
+    "data",
     "detect_anomaly",
     "draw",
     "eye",
