@@ -59,6 +59,17 @@ def along_an_axis() -> list[Case]:
     ]
 
 
+def pools(image: np.ndarray, *more: Case) -> list[Case]:
+    return [
+        case(image, 2),
+        case(image, 3, 2),
+        case(image, 3, 2, 1),
+        case(image, kernel_size=2, stride=3, ceil_mode=True),
+        case(image, 3, stride=2, padding=1, ceil_mode=True),
+        *more,
+    ]
+
+
 classes = i(0, 2, 1, 2)
 
 FUNCTIONS: dict[str, list[Case]] = {
@@ -110,6 +121,54 @@ FUNCTIONS: dict[str, list[Case]] = {
         case(np.array(1), num_classes=2),
         case(np.zeros((0,), int), num_classes=2),
     ],
+    "conv1d": [
+        case(x(2, 2, 6), x(3, 2, 3)),
+        case(x(2, 2, 6), x(3, 2, 3), x(3)),
+        case(x(2, 2, 6), x(4, 1, 2), x(4), 2, 1, 2, 2),
+        case(x(1, 2, 6), x(1, 2, 3), padding="same", dilation=2),
+        case(x(1, 1, 6), x(1, 1, 6), stride=(2,), padding="valid"),
+    ],
+    "conv2d": [
+        case(x(2, 2, 5, 4), x(3, 2, 3, 2)),
+        case(x(2, 2, 5, 4), x(3, 2, 3, 2), x(3)),
+        case(x(2, 2, 5, 4), x(4, 1, 2, 2), x(4), (2, 1), (1, 0), (1, 2), 2),
+        case(x(1, 2, 5, 4), x(1, 2, 3, 3), padding="same"),
+        case(x(1, 1, 5, 4), x(1, 1, 5, 4), stride=2, padding="valid"),
+    ],
+    "conv_transpose1d": [
+        case(x(2, 2, 4), x(2, 3, 3)),
+        case(x(2, 2, 4), x(2, 3, 3), x(3)),
+        case(x(2, 2, 4), x(2, 1, 2), x(2), 3, 1, 2, 2, 1),
+        case(x(1, 1, 4), x(1, 1, 3), dilation=2),
+        case(x(1, 1, 4), x(1, 2, 3), stride=(2,), output_padding=1),
+    ],
+    "conv_transpose2d": [
+        case(x(2, 2, 3, 4), x(2, 3, 3, 2)),
+        case(x(2, 2, 3, 4), x(2, 3, 3, 2), x(3)),
+        case(x(2, 2, 3, 4), x(2, 1, 2, 2), x(2), (3, 2), (1, 0), (2, 1), 2, 1),
+        case(x(1, 1, 3, 4), x(1, 1, 3, 3), dilation=2),
+        case(x(1, 1, 3, 4), x(1, 2, 3, 3), stride=2, output_padding=(1, 0)),
+    ],
+    "max_pool1d": pools(x(2, 3, 7), case(x(2, 3, 7), 2, 3, 1, 2)),
+    "max_pool2d": pools(x(2, 3, 7, 5), case(x(1, 2, 7, 5), (2, 3), (1, 2), (0, 1), (3, 1))),
+    "avg_pool1d": pools(x(2, 3, 7), case(x(2, 3, 7), 3, 2, 1, True, False)),
+    "avg_pool2d": pools(x(2, 3, 7, 5), case(x(1, 2, 7, 5), (2, 3), (3, 2), (0, 1), True, False)),
+    "adaptive_avg_pool1d": [case(x(2, 3, 6), n) for n in (1, 2, 4, 6, (3,))],
+    "adaptive_avg_pool2d": [case(x(2, 3, 4, 6), n) for n in (1, 2, 3, (2, 3), (4, 5))],
+    "unfold": [
+        case(x(2, 3, 5, 4), 2),
+        case(x(2, 3, 5, 4), (2, 3)),
+        case(x(2, 3, 5, 4), (2, 3), (2, 1), (1, 0), (2, 3)),
+        case(x(1, 1, 5, 4), (5, 4)),
+        case(x(1, 2, 5, 4), 3, padding=1, stride=2),
+    ],
+    "fold": [
+        case(x(2, 12, 12), (5, 4), 2),
+        case(x(2, 18, 8), (5, 4), (2, 3)),
+        case(x(2, 18, 6), (5, 4), (2, 3), (2, 1), (1, 0), (2, 1)),
+        case(x(1, 20, 1), (5, 4), (5, 4)),
+        case(x(1, 18, 6), (5, 4), 3, padding=1, stride=2),
+    ],
     "pad": [
         case(x(3), (1, 2)),
         case(x(2, 3), (1, 0)),
@@ -117,6 +176,7 @@ FUNCTIONS: dict[str, list[Case]] = {
         case(x(2, 2, 3), (1, 1), mode="replicate"),
         case(x(1, 2, 3), (2, 1), mode="reflect"),
         case(x(1, 1, 3, 3), (1, 1, 2, 0), mode="reflect"),
+        case(x(1, 1, 3, 3), (1, 1, 2, 0), mode="circular"),
     ],
     "layer_norm": [
         case(x(4, 3), (3,)),

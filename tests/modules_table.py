@@ -55,6 +55,17 @@ def loss(*choices: dict[str, Any]) -> list[Config]:
     ]
 
 
+def pools(image: np.ndarray, *choices: dict[str, Any]) -> list[Config]:
+    """A window of two, then other geometries, then each choice of options."""
+    common: list[dict[str, Any]] = [
+        {},
+        {"stride": 3, "ceil_mode": True},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+    ]
+    return [made(**{"kernel_size": 2, **choice})(image) for choice in [*common, *choices]]
+
+
 AXES = along([(5,), (2, 3), (2, 3), (2, 3, 4), (2, 3, 4)], [0, 0, 1, -2, -1])
 CLASSES = i(0, 2, 1, 2)
 WEIGHT = np.array([0.5, 1.0, 2.0])
@@ -91,6 +102,47 @@ MODULES: dict[str, list[Config]] = {
         made(start_dim=-2)(x(2, 3, 4)),
         made(end_dim=-2)(x(2, 3, 2, 2)),
     ],
+    "Conv1d": [
+        made(2, 3, 3)(x(2, 2, 6)),
+        made(2, 4, 2, stride=2, groups=2, bias=False)(x(2, 2, 6)),
+        made(1, 2, 3, padding="same", dilation=2)(x(2, 1, 6)),
+        made(2, 3, 4, padding="same", padding_mode="circular")(x(2, 2, 6)),
+        made(2, 3, (3,), (2,), (2,), padding_mode="reflect")(x(2, 2, 6)),
+        made(2, 3, 2, padding="valid", padding_mode="replicate")(x(2, 2, 6)),
+    ],
+    "Conv2d": [
+        made(2, 3, 3)(x(2, 2, 5, 4)),
+        made(2, 4, (2, 3), (2, 1), (1, 0), groups=2)(x(2, 2, 5, 4)),
+        made(1, 2, 3, padding="same", bias=False)(x(2, 1, 5, 4)),
+        made(2, 3, 3, padding=1, dilation=(2, 1))(x(2, 2, 5, 4)),
+        made(2, 3, 2, padding=(2, 1), padding_mode="replicate")(x(1, 2, 5, 4)),
+        made(2, 3, (3, 2), padding="same", padding_mode="reflect")(x(1, 2, 5, 4)),
+        made(1, 3, 3, 2, (1, 2), padding_mode="circular")(x(1, 1, 5, 4)),
+    ],
+    "ConvTranspose1d": [
+        made(2, 3, 3)(x(2, 2, 4)),
+        made(2, 4, 2, stride=2, groups=2, bias=False)(x(2, 2, 4)),
+        made(1, 2, 3, 2, 1, 1)(x(2, 1, 4)),
+        made(2, 3, 3, dilation=2)(x(2, 2, 4)),
+        made(in_channels=2, out_channels=1, kernel_size=1)(x(1, 2, 4)),
+    ],
+    "ConvTranspose2d": [
+        made(2, 3, 3)(x(2, 2, 3, 4)),
+        made(2, 4, (2, 3), (2, 1), groups=2, bias=False)(x(2, 2, 3, 4)),
+        made(1, 2, 3, 2, 1, 1)(x(2, 1, 3, 4)),
+        made(2, 3, 2, (3, 2), padding=(1, 0), output_padding=(2, 0))(x(2, 2, 3, 4)),
+        made(2, 3, 2, dilation=(1, 2))(x(1, 2, 3, 4)),
+    ],
+    "MaxPool1d": pools(x(2, 3, 7), {"dilation": 2}),
+    "MaxPool2d": pools(x(2, 3, 7, 5), {"kernel_size": (2, 3), "stride": (1, 2)}, {"dilation": 2}),
+    "AvgPool1d": pools(x(2, 3, 7), {"padding": 1, "count_include_pad": False}),
+    "AvgPool2d": pools(
+        x(2, 3, 7, 5),
+        {"kernel_size": (2, 3), "stride": (1, 2)},
+        {"kernel_size": 3, "padding": (0, 1), "ceil_mode": True, "count_include_pad": False},
+    ),
+    "AdaptiveAvgPool1d": [made(n)(x(2, 3, 6)) for n in (1, 2, 4, 6, (3,))],
+    "AdaptiveAvgPool2d": [made(n)(x(2, 3, 4, 6)) for n in (1, 2, 3, (2, 3), (4, 5))],
     "Upsample": [
         made(5)(x(2, 3, 4)),
         made(scale_factor=2)(x(1, 2, 3, 4)),

@@ -515,6 +515,7 @@ shapes: dict[str, list[Sample]] = {
         s(x(1, 3), widths=((0, 0), (2, 4)), mode="replicate"),
         s(x(1, 2, 3), widths=((0, 0), (1, 0), (1, 3)), mode="replicate"),
         s(x(1, 1, 1), widths=((0, 0), (2, 1), (0, 2)), mode="replicate"),
+        s(x(1, 2, 3), widths=((0, 0), (1, 2), (3, 1)), mode="circular"),
     ],
     "tril": [
         s(x(*shape), k=k)

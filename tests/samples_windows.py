@@ -40,6 +40,8 @@ POOLS = [
     {"kernel_size": 2, "stride": 3},
     {"kernel_size": 3, "stride": 2, "padding": 1},
     {"kernel_size": 2, "stride": 1, "padding": 1},
+    {"kernel_size": 2, "stride": 3, "ceil_mode": True},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
 ]
 
 

@@ -185,8 +185,8 @@ GOLDEN = [
     (
         lambda: ops.pad(t(3), widths=((1, 1),), mode="edge"),
         ValueError,
-        "cannot pad shape (3,) with mode='edge', widths=((1, 1),): mode is 'edge', not 'constant', "
-        "'reflect' or 'replicate'",
+        "cannot pad shape (3,) with mode='edge', widths=((1, 1),): mode is 'edge', not one of "
+        "'constant', 'reflect', 'replicate', 'circular'",
     ),
     (
         lambda: ops.tril(t(3)),

@@ -349,6 +349,17 @@ def test_dropout_follows_the_mode_and_the_generator():
         (lambda: nn.Flatten(2, 1)(Tensor(np.ones((2, 3, 4)))), ValueError, "axes 2 to 1"),
         (lambda: nn.Flatten()(Tensor(np.ones(3))), ValueError, "axes 1 to -1"),
         (lambda: nn.Linear(3, 2)(Tensor(np.ones((2, 4)))), ValueError, r"\(2, 4\)"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "2 groups .* 3 channels in and 4 out"),
+        (lambda: nn.Conv2d(3, 4, (3, 3, 3)), ValueError, r"kernel_size .* 2 axes; it is \(3, 3, 3"),
+        (lambda: nn.Conv1d(3, 4, 3, 2, "same"), ValueError, r"'same' needs stride 1, not \(2,\)"),
+        (lambda: nn.Conv1d(3, 4, 3, padding="full"), ValueError, "'full', not 'same'"),
+        (lambda: nn.Conv1d(3, 4, 3, padding_mode="edge"), ValueError, "'edge', not one of"),
+        (lambda: nn.ConvTranspose1d(3, 4, 3, padding_mode="reflect"), ValueError, "with zeros"),
+        (
+            lambda: nn.ConvTranspose1d(1, 1, 3, 2)(Tensor(np.ones((1, 1, 4))), output_size=[11]),
+            ValueError,
+            r"output_size \(11,\) .* \(1, 1, 4\): the sizes are \(9,\) to \(10,\)",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(call, error, text):

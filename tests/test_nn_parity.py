@@ -150,7 +150,7 @@ def test_printed_as_pytorch_prints_it(name, number, torch):
 ABSENT = {
     *("size_average", "reduce", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     *("_weight", "_freeze", "threshold", "min_value", "max_value", "args", "kwargs"),
-    "recompute_scale_factor",
+    *("recompute_scale_factor", "return_indices", "divisor_override"),
 }
 OURS = {("Softmax", "dim"), ("LogSoftmax", "dim")}  # no default: PyTorch's is a guess it warns of
 
@@ -168,6 +168,20 @@ def test_arguments_are_pytorchs(name, torch):
     assert theirs.keys() - mine.keys() <= ABSENT
     by_place = [p.name for p in shared if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert by_place == [*theirs][: len(by_place)]  # the same call means the same
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("size", [(5, 10), (6, 9), (2, 3, 6, 11)])
+def test_a_transposed_convolution_gives_the_size_asked_for(size, torch):
+    options = {"stride": (2, 3), "padding": (1, 0)}
+    ours = nn.ConvTranspose2d(2, 3, 3, **options)
+    theirs = torch.nn.ConvTranspose2d(2, 3, 3, **options)
+    theirs.load_state_dict({k: torch.tensor(v.data) for k, v in ours.state_dict().items()})
+    image = np.random.default_rng(0).normal(size=(2, 2, 3, 3)).astype("float32")
+    expected = theirs(torch.tensor(image), output_size=size).detach().numpy()
+    out = ours(Tensor(image), output_size=size).data
+    assert out.shape == expected.shape == (2, 3, *size[-2:])
+    assert np.allclose(out, expected, atol=1e-6)
 
 
 @pytest.mark.parity

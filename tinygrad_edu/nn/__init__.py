@@ -29,6 +29,7 @@ from tinygrad_edu.nn.activation import (
     Tanhshrink,
 )
 from tinygrad_edu.nn.containers import ModuleDict, ModuleList, Sequential
+from tinygrad_edu.nn.convolution import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from tinygrad_edu.nn.dropout import Dropout, Dropout2d
 from tinygrad_edu.nn.linear import Bilinear, Embedding, Flatten, Identity, Linear
 from tinygrad_edu.nn.loss import (
@@ -47,6 +48,14 @@ from tinygrad_edu.nn.loss import (
 )
 from tinygrad_edu.nn.module import Module, Parameter
 from tinygrad_edu.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from tinygrad_edu.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 from tinygrad_edu.nn.resizing import (
     ConstantPad1d,
     ConstantPad2d,
@@ -64,6 +73,10 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -71,6 +84,10 @@ __all__ = [
     "Bilinear",
     "ConstantPad1d",
     "ConstantPad2d",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
@@ -93,6 +110,8 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleDict",

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.ops.registry import Op
+
+Sizes: TypeAlias = int | Sequence[int]  # one number for all spatial axes, or one for each
 
 
 def from_op(
@@ -62,6 +64,19 @@ def given(*operands: Any) -> tuple[Any, ...]:
     present = [i for i, x in enumerate(operands) if x is not None]
     kept = operands[: present[-1] + 1] if present else ()
     return tuple(1.0 if x is None else x for x in kept)
+
+
+def per_axis(value: Any, axes: int, name: str) -> tuple[Any, ...]:
+    """What PyTorch lets be one number for all axes, or one for each: a number for each.
+
+    >>> per_axis(3, 2, "stride"), per_axis([1, 2], 2, "stride")
+    ((3, 3), (1, 2))
+    """
+    if not isinstance(value, Sequence):
+        return (value,) * axes
+    if len(value) != axes:
+        raise ValueError(f"{name} is one number, or one for each of {axes} axes; it is {value}")
+    return tuple(value)
 
 
 def _documentation(op: Op, operands: list[str], options: dict[str, str]) -> str:

@@ -6,6 +6,8 @@ The mathematics is in `ops`; here are a table that translates arguments (an oper
 - arguments that only PyTorch's history or machinery needs are absent: ``inplace``,
   ``size_average``, ``reduce``, ``out``, ``sparse``; what would follow one is keyword-only here;
 - `softmax` and `log_softmax` need ``dim``: PyTorch guesses one, and warns that it did;
+- convolutions and pools take a batch, (N, C, ...), and not a single image; pools have no
+  ``return_indices`` and no ``divisor_override``;
 - what draws random numbers takes ``generator``, a `numpy.random.Generator`.
 
 >>> from tinygrad_edu import Tensor
@@ -23,7 +25,7 @@ import numpy
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.nn.adapter import from_op, given
+from tinygrad_edu.nn.adapter import Sizes, from_op, given, per_axis
 
 Function = Callable[..., Tensor]
 
@@ -99,6 +101,36 @@ scaled_dot_product_attention: Function = from_op(
     "query, key, value, attn_mask=None, *, is_causal=False, scale=None",
     causal="is_causal",
 )
+conv1d: Function = from_op(
+    ops.conv1d, "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
+)
+conv2d: Function = from_op(
+    ops.conv2d, "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
+)
+conv_transpose1d: Function = from_op(
+    ops.conv_transpose1d,
+    "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
+)
+conv_transpose2d: Function = from_op(
+    ops.conv_transpose2d,
+    "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
+)
+max_pool1d: Function = from_op(
+    ops.max_pool1d, "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False"
+)
+max_pool2d: Function = from_op(
+    ops.max_pool2d, "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False"
+)
+avg_pool1d: Function = from_op(
+    ops.avg_pool1d,
+    "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
+)
+avg_pool2d: Function = from_op(
+    ops.avg_pool2d,
+    "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
+)
+adaptive_avg_pool1d: Function = from_op(ops.adaptive_avg_pool1d, "input, output_size")
+adaptive_avg_pool2d: Function = from_op(ops.adaptive_avg_pool2d, "input, output_size")
 pad: Function = from_op(
     ops.pad,
     "input, pad, mode='constant', value=None",
@@ -231,6 +263,58 @@ def _move(running: Tensor, new: Tensor, momentum: float) -> None:
     running.data = (1.0 - momentum) * running.data + momentum * new.data
 
 
+# Windows
+
+
+def unfold(
+    input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Tensor:
+    """The windows of images as columns: (N, C, H, W) -> (N, C * kH * kW, places).
+
+    The options are one number for both axes or one per axis, as for `conv2d`.
+
+    >>> unfold(Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), (1, 2)).tolist()
+    [[[1.0, 3.0], [2.0, 4.0]]]
+    """
+    sides = per_axis(padding, 2, "padding")
+    padded = ops.pad(input, widths=((0, 0), (0, 0), *((side, side) for side in sides)))
+    size = per_axis(kernel_size, 2, "kernel_size")
+    windows = ops.unfold(padded, size=size, stride=stride, dilation=dilation)
+    columns = windows.transpose(0, 1, 4, 5, 2, 3)  # (N, C, kH, kW, H', W')
+    rows = input.shape[1] * size[0] * size[1]
+    return columns.reshape(input.shape[0], rows, windows.shape[2] * windows.shape[3])
+
+
+def fold(
+    input: Tensor,
+    output_size: Sizes,
+    kernel_size: Sizes,
+    dilation: Sizes = 1,
+    padding: Sizes = 0,
+    stride: Sizes = 1,
+) -> Tensor:
+    """Columns added up where `unfold` takes them from: (N, C * kH * kW, places) -> (N, C, H, W).
+
+    output_size : (H, W); the other options are those of `unfold`, whose adjoint this is.
+
+    >>> fold(Tensor([[[1.0, 3.0], [2.0, 4.0]]]), (2, 2), (1, 2)).tolist()
+    [[[[1.0, 2.0], [3.0, 4.0]]]]
+    """
+    size = per_axis(kernel_size, 2, "kernel_size")
+    sizes = per_axis(output_size, 2, "output_size")
+    sides, gaps = per_axis(padding, 2, "padding"), per_axis(dilation, 2, "dilation")
+    steps = per_axis(stride, 2, "stride")
+    padded = tuple(n + 2 * side for n, side in zip(sizes, sides, strict=True))
+    reach = tuple(gap * (k - 1) + 1 for gap, k in zip(gaps, size, strict=True))
+    places = tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, steps, strict=True))
+    count, channels = input.shape[0], input.shape[1] // (size[0] * size[1])
+    columns = input.reshape(count, channels, *size, *places)
+    windows = columns.transpose(0, 1, 4, 5, 2, 3)  # (N, C, H', W', kH, kW)
+    shape = (count, channels, *padded)
+    out = ops.fold(windows, shape=shape, size=size, stride=steps, dilation=gaps)
+    return out[:, :, sides[0] : sides[0] + sizes[0], sides[1] : sides[1] + sizes[1]]
+
+
 # Resizing
 
 
@@ -267,7 +351,7 @@ def interpolate(
         raise ValueError("align_corners says where neighbours are weighed; 'nearest' has none")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate needs either size or scale_factor")
-    sizes, factors = _for_each(size, axes), _for_each(scale_factor, axes)
+    sizes, factors = per_axis(size, axes, "size"), per_axis(scale_factor, axes, "scale_factor")
     matrices = [
         Tensor(
             _resampling(n, to, factor, mode != "nearest", bool(align_corners)),
@@ -281,15 +365,6 @@ def interpolate(
 
 
 _MODES = {1: ("nearest", "linear"), 2: ("nearest", "bilinear")}
-
-
-def _for_each(numbers: Any, axes: int) -> tuple[Any, ...]:
-    """One number, or None, for each axis."""
-    if not isinstance(numbers, Sequence):
-        return (numbers,) * axes
-    if len(numbers) != axes:
-        raise ValueError(f"interpolate has {axes} axes to resize, and {len(numbers)} were given")
-    return tuple(numbers)
 
 
 def _resampling(

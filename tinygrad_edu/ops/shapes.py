@@ -228,7 +228,7 @@ def pad(xp, x, *, widths, mode="constant", value=0.0):
     """x with `widths`, one (before, after) pair per axis, of new elements around it.
 
     mode "constant" puts `value` there, "reflect" mirrors x without repeating its edge, "replicate"
-    repeats the edge.
+    repeats the edge, "circular" goes on at the other end.
     """
     _check_pad(x, widths, mode)
     if mode != "constant":
@@ -252,13 +252,17 @@ def _inside(x: Any, widths: Any) -> tuple[slice, ...]:
     return tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))
 
 
+# How much wider than x the padding on one side may be, in each mode
+_MOST = {"constant": math.inf, "reflect": -1, "replicate": math.inf, "circular": 0}
+
+
 def _check_pad(x: Any, widths: Any, mode: str) -> None:
     if len(widths) != x.ndim:
         raise ValueError(f"widths has {len(widths)} pairs for the {x.ndim} axes of {x.shape}")
-    if mode not in ("constant", "reflect", "replicate"):
-        raise ValueError(f"mode is {mode!r}, not 'constant', 'reflect' or 'replicate'")
+    if mode not in _MOST:
+        raise ValueError(f"mode is {mode!r}, not one of {', '.join(map(repr, _MOST))}")
     for n, pair in zip(x.shape, widths, strict=True):
-        if min(pair) < 0 or (mode == "reflect" and max(pair) >= max(n, 1)):
+        if min(pair) < 0 or max(pair) > max(n + _MOST[mode], 0):
             raise ValueError(f"widths {tuple(pair)} do not fit an axis of {n} in mode {mode!r}")
 
 
@@ -271,6 +275,8 @@ def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
         at = numpy.arange(-a, n + b)
         if mode == "replicate":
             at = at.clip(0, n - 1)
+        elif mode == "circular":
+            at = at % max(n, 1)
         else:
             at = abs(at)
             at = numpy.where(at >= n, 2 * (n - 1) - at, at)

@@ -645,8 +645,19 @@ def _bias_vjp(xp: Any, g: Any, bias: tuple[Any, ...]) -> Iterator[Any]:
 # Pooling
 
 
-def _pool(x: Any, axes: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The window and the padding of a pooling layer, checked against x."""
+def _pool(
+    x: Any,
+    axes: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> tuple[_Window, Pads]:
+    """The window and the padding of a pooling layer, checked against x.
+
+    The padding is the same on both sides, except for what `ceil_mode` adds at the end.
+    """
     if x.ndim != axes + 2:
         raise ValueError(
             f"x has {axes + 2} axes, those of the batch and the channels first; a single image is "
@@ -657,9 +668,22 @@ def _pool(x: Any, axes: int, kernel_size: Any, stride: Any, padding: Any, dilati
     sides = _per_axis(padding, axes, "padding", 0)
     if any(2 * side > k for side, k in zip(sides, size, strict=True)):
         raise ValueError(f"padding {sides} is more than half of kernel_size {size}; use less")
-    pads = tuple((side, side) for side in sides)
+    ends = sides
+    if ceil_mode:
+        spatial = zip(x.shape[2:], sides, window.reach, window.stride, strict=True)
+        ends = tuple(side + _lacking(n, side, *geometry) for n, side, *geometry in spatial)
+    pads = tuple(zip(sides, ends, strict=True))
     window.places(_padded_sizes(x.shape[2:], pads))
     return window, pads
+
+
+def _lacking(n: int, side: int, reach: int, stride: int) -> int:
+    """How many elements n, padded on both sides, lack for a window over what is left at the end.
+
+    0 if nothing is, or if that window would begin in the padding.
+    """
+    start = -(-(n + 2 * side - reach) // stride) * stride
+    return max(start + reach - n - 2 * side, 0) if 0 <= start < n + side else 0
 
 
 def _taps(xp: Any, x: Any, window: _Window, pads: Pads, outside: float) -> Any:
@@ -683,12 +707,13 @@ def _taps_vjp(xp: Any, g: Any, x: Any, window: _Window, pads: Pads) -> Any:
 
 
 @op
-def max_pool1d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool1d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """The largest element of each window: (N, C, L) -> (N, C, places).
 
     stride : the step from one window to the next; kernel_size if None.
     dilation : the step within a window.
     padding : how many elements on both sides, which never win; at most half of kernel_size.
+    ceil_mode : whether elements that are left over at the end get a window too.
     Equal largest elements of a window share its gradient evenly, as in `max`.  (PyTorch gives all
     of it to the first.)
 
@@ -696,18 +721,19 @@ def max_pool1d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
     >>> ops.max_pool1d(Tensor([[[1, 3, 2, 0]]]), kernel_size=2).tolist()
     [[[3.0, 2.0]]]
     """
-    geometry = _pool(x, 1, kernel_size, stride, padding, dilation)
+    geometry = _pool(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
     return xp.max(_taps(xp, x, *geometry, -math.inf), axis=0)
 
 
 @op
-def max_pool2d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
+def max_pool2d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """The largest element of each window: (N, C, H, W) -> (N, C, H', W').
 
     kernel_size, stride, padding, dilation : one number, or one per axis.
     stride : the step from one window to the next; kernel_size if None.
     dilation : the step within a window.
     padding : how many elements on both sides, which never win; at most half of kernel_size.
+    ceil_mode : whether elements that are left over at the end get a window too.
     Equal largest elements of a window share its gradient evenly, as in `max`.  (PyTorch gives all
     of it to the first.)
 
@@ -715,48 +741,56 @@ def max_pool2d(xp, x, *, kernel_size, stride=None, padding=0, dilation=1):
     >>> ops.max_pool2d(Tensor([[[[1, 2, 5], [3, 4, 6]]]]), kernel_size=2).tolist()
     [[[[4.0]]]]
     """
-    geometry = _pool(x, 2, kernel_size, stride, padding, dilation)
+    geometry = _pool(x, 2, kernel_size, stride, padding, dilation, ceil_mode)
     return xp.max(_taps(xp, x, *geometry, -math.inf), axis=0)
 
 
 @max_pool2d.vjp
 @max_pool1d.vjp
-def max_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, dilation):
-    geometry = _pool(x, x.ndim - 2, kernel_size, stride, padding, dilation)
+def max_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, dilation, ceil_mode):
+    geometry = _pool(x, x.ndim - 2, kernel_size, stride, padding, dilation, ceil_mode)
     taps = _taps(xp, x, *geometry, -math.inf)
     (g_taps,) = max_vjp(xp, g, out, taps, axis=0, keepdims=False)
     return (_taps_vjp(xp, g_taps, x, *geometry),)
 
 
 @op
-def avg_pool1d(xp, x, *, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool1d(
+    xp, x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+):
     """The mean of each window: (N, C, L) -> (N, C, places).
 
     stride : the step from one window to the next; kernel_size if None.
     padding : how many zeros on both sides, at most half of kernel_size.
-    count_include_pad : whether these zeros count as elements of a window.
+    ceil_mode : whether elements that are left over at the end get a window too.
+    count_include_pad : whether the zeros of `padding` count as elements of a window.
 
     >>> from tinygrad_edu import Tensor, ops
     >>> ops.avg_pool1d(Tensor([[[1, 3, 2, 0]]]), kernel_size=2).tolist()
     [[[2.0, 1.0]]]
     """
-    return _averaged(xp, x, *_pool(x, 1, kernel_size, stride, padding, 1), count_include_pad)
+    geometry = _pool(x, 1, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return _averaged(xp, x, *geometry, count_include_pad)
 
 
 @op
-def avg_pool2d(xp, x, *, kernel_size, stride=None, padding=0, count_include_pad=True):
+def avg_pool2d(
+    xp, x, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+):
     """The mean of each window: (N, C, H, W) -> (N, C, H', W').
 
     kernel_size, stride, padding : one number, or one per axis.
     stride : the step from one window to the next; kernel_size if None.
     padding : how many zeros on both sides, at most half of kernel_size.
-    count_include_pad : whether these zeros count as elements of a window.
+    ceil_mode : whether elements that are left over at the end get a window too.
+    count_include_pad : whether the zeros of `padding` count as elements of a window.
 
     >>> from tinygrad_edu import Tensor, ops
     >>> ops.avg_pool2d(Tensor([[[[1, 2], [3, 4]]]]), kernel_size=2).tolist()
     [[[[2.5]]]]
     """
-    return _averaged(xp, x, *_pool(x, 2, kernel_size, stride, padding, 1), count_include_pad)
+    geometry = _pool(x, 2, kernel_size, stride, padding, ceil_mode=ceil_mode)
+    return _averaged(xp, x, *geometry, count_include_pad)
 
 
 def _averaged(xp, x, window, pads, count_include_pad):
@@ -766,8 +800,8 @@ def _averaged(xp, x, window, pads, count_include_pad):
 
 @avg_pool2d.vjp
 @avg_pool1d.vjp
-def avg_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, count_include_pad):
-    window, pads = _pool(x, x.ndim - 2, kernel_size, stride, padding, 1)
+def avg_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, ceil_mode, count_include_pad):
+    window, pads = _pool(x, x.ndim - 2, kernel_size, stride, padding, ceil_mode=ceil_mode)
     share = _shared(xp, g, x, window, pads, count_include_pad)
     taps = xp.broadcast_to(share, shape=(math.prod(window.size), *share.shape))
     return (_taps_vjp(xp, taps, x, window, pads),)
@@ -775,9 +809,13 @@ def avg_pool_vjp(xp, g, out, x, *, kernel_size, stride, padding, count_include_p
 
 def _shared(xp: Any, y: Any, x: Any, window: _Window, pads: Pads, count_include_pad: bool) -> Any:
     """y divided by how many elements each window of x counts."""
-    if count_include_pad or not any(map(any, pads)):
+    if all(a == b and (count_include_pad or not a) for a, b in pads):
         return y * (1.0 / math.prod(window.size))
-    return xp.divide(y, xp.sum(_taps(xp, xp.ones_like(x), window, pads, 0.0), axis=0))
+    counted = xp.ones_like(x)
+    if count_include_pad:  # the same on both sides; what ceil_mode added does not count
+        counted = _padded(xp, counted, tuple((a, a) for a, _ in pads), 1.0)
+        pads = tuple((0, b - a) for a, b in pads)
+    return xp.divide(y, xp.sum(_taps(xp, counted, window, pads, 0.0), axis=0))
 
 
 @op
