@@ -1,11 +1,13 @@
 """Module and its containers: registration, modes, hooks, state, conversion, printing."""
 
 import copy
+import weakref
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, nn, no_grad, record_lines, scope
+from tinygrad_edu import Tensor, nn, no_grad, record_lines, scope, trace
 
 
 class MLP(nn.Module):
@@ -243,17 +245,84 @@ def test_factory_arguments():
 # Frames
 
 
-def test_frames_are_named_where_lines_are_recorded():
+def scopes(out):
+    """The frames of the graph's nodes by operation, for operations that occur once."""
+    return {n.op.name: n.scope for n in trace(out).nodes if n.op is not None}
+
+
+def test_pictures_find_what_each_module_made():
     model = MLP()
-    assert model(INPUT).scope == ()
-    with record_lines():
-        out = model(INPUT)
-    assert out.scope == ("MLP", "fc2 (Linear)")
-    assert out.inputs[0].scope == ("MLP",)
-    assert out.inputs[0].inputs[0].scope == ("MLP", "fc1 (Linear)")
-    assert out.line[0] == __file__
-    with scope("mine"):
-        assert model(INPUT).scope == ("mine",)
+    frames = ("MLP", "fc1 (Linear)"), ("MLP",), ("MLP", "fc2 (Linear)")
+    for lines in (False, True):
+        with record_lines() if lines else nullcontext():
+            out = model(INPUT)
+            loss = (out * 2).sum()
+        assert out.scope == ()  # it is found when asked for, not kept on every node
+        graph = trace(loss)
+        found = [n.scope for n in graph.nodes if n.op is not None]
+        assert found == [*frames, (), ()]
+        assert (graph.nodes[-1].line is not None) == lines
+
+
+def test_modules_and_scopes_nest_in_each_other():
+    class Inner(nn.Module):
+        def forward(self, x):
+            with scope("inside"):
+                y = x.exp()
+            return y.tanh()
+
+    with scope("outside"):
+        out = nn.Sequential(Inner())(Tensor([1.0], requires_grad=True))
+    around = ("outside", "Sequential", "0 (Inner)")
+    assert scopes(out) == {"exp": (*around, "inside"), "tanh": around}
+
+
+def test_a_module_that_returns_several_tensors_is_one_frame():
+    class Pair(nn.Module):
+        def forward(self, x, *, state):
+            h = x * state["h"]
+            return h.exp(), [h.tanh()]
+
+    x = Tensor([1.0], requires_grad=True).square()
+    a, [b] = Pair()(x, state={"h": x.log()})
+    found = scopes(a + b)
+    assert {name for name, frame in found.items() if frame == ("Pair",)} == {
+        "multiply",
+        "exp",
+        "tanh",
+    }
+    assert found["log"] == found["square"] == found["add"] == ()
+
+
+def test_a_module_that_keeps_its_output_does_not_take_in_the_call_before():
+    class Stateful(nn.Module):
+        h = None
+
+        def forward(self, x):
+            self.h = x.exp() if self.h is None else (x + self.h).tanh()
+            return self.h
+
+    cell, x = Stateful(), Tensor([1.0], requires_grad=True)
+    for _ in range(3):
+        out = cell(x)
+    assert {n.scope for n in trace(out).nodes if n.op is not None} == {("Stateful",)}
+
+
+def test_a_call_that_made_nothing_has_no_frame():
+    x = Tensor([1.0], requires_grad=True)
+    assert scopes(nn.Identity()(x.exp()).tanh()) == {"exp": (), "tanh": ()}
+    with no_grad():
+        assert nn.ReLU()(x).op is None
+
+
+def test_a_freed_graph_lets_go_of_what_modules_were_given():
+    x = Tensor([1.0], requires_grad=True)
+    between = x.exp()
+    alive = weakref.ref(between)
+    out = nn.ReLU()(between)
+    del between
+    out.backward(free=True)
+    assert alive() is None
 
 
 # Containers

@@ -120,6 +120,7 @@ class Node:
 
     __slots__ = (
         "__weakref__",
+        "_call",
         "_data",
         "_grad",
         "_note",
@@ -135,6 +136,7 @@ class Node:
     holds: ClassVar[type]  # what `_data` is most of the time: float, numpy.ndarray
     _fit: ClassVar[Any] = None  # brings a contribution to an operand's shape, where it can differ
 
+    _call: Any  # the module call that returned it, and the one inside that: see nn/module.py
     _data: Any
     _grad: Any
     _note: Note | None
@@ -150,7 +152,7 @@ class Node:
     def _begin(self, data: Any, requires_grad: bool, name: str | None) -> None:
         """Fill the fields of a leaf."""
         self._data = data
-        self._grad = self._work = self.op = None
+        self._grad = self._work = self._call = self.op = None
         self.inputs = self.args = ()
         self.options = NO_OPTIONS
         self.requires_grad = requires_grad
@@ -293,7 +295,7 @@ def record(
     """
     out = _new(engine)
     out._data = data if data.__class__ is engine.holds else engine._hold(data)
-    out._grad = out._work = None
+    out._grad = out._work = out._call = None
     mode = current_mode()
     out._note = _annotation(mode) if mode.annotates else None
     if needed and mode.recording and op.differentiable:
@@ -322,6 +324,19 @@ def user_line() -> tuple[str, int] | None:
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def nodes_in(x: Any) -> Iterator[Node]:
+    """The nodes in `x`: itself, or those in a tuple, list or dictionary, however deep."""
+    waiting = [x]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, Node):
+            yield x
+        elif isinstance(x, tuple | list):
+            waiting += reversed(x)
+        elif isinstance(x, dict):
+            waiting += reversed(list(x.values()))
 
 
 def describe(node: Node) -> str:

@@ -145,7 +145,7 @@ def walk(
                 node._grad = g
             if free:
                 node.inputs = node.args = ()
-                node.op = node._grad = None
+                node.op = node._grad = node._call = None
     except BaseException:  # on success every node has passed its gradient on already
         for node in order:
             node._work = None

@@ -51,7 +51,7 @@ class Value(Operators):
     def _constant(cls, data: float) -> Value:
         out = object.__new__(Value)
         out._data = data
-        out._grad = out._work = out._note = out.op = None
+        out._grad = out._work = out._note = out._call = out.op = None
         out.inputs = out.args = ()
         out.options = NO_OPTIONS
         out.requires_grad = False

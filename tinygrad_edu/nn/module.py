@@ -14,7 +14,7 @@ import numpy
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.node import current_mode, scope
+from tinygrad_edu.node import current_mode, nodes_in
 
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
@@ -74,9 +74,9 @@ def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
 class Module:
     """Base of all layers and models: define ``forward``, assign Parameters and Modules, call it.
 
-    Where `record_lines` is on, each call puts the nodes it makes into a `scope` named after the
-    attribute and the class, so that pictures show the modules as frames.  Elsewhere it does not:
-    opening a scope takes longer than a small layer.
+    What a call returns remembers the call, so that pictures show modules as frames named after the
+    attribute and the class.  The nodes inside are found when a picture is made: putting each into
+    a `scope` would take longer than a small layer.
 
     >>> from tinygrad_edu import Tensor, nn
     >>> class Scale(nn.Module):
@@ -116,13 +116,23 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``, the pre-hooks before it and the hooks after it."""
-        if current_mode().lines:
-            kind = type(self).__name__
-            with scope(f"{self._attribute} ({kind})" if self._attribute else kind):
-                return self._run(args, kwargs)
         if self._hooks or self._pre_hooks:
-            return self._run(args, kwargs)
-        return self.forward(*args, **kwargs)
+            out = self._run(args, kwargs)
+        else:
+            out = self.forward(*args, **kwargs)
+        if out.__class__ is Tensor and out._note is None:  # then no scope is open
+            if out.op is not None:
+                out._call = (self, args, kwargs, 0, out._call)
+        elif out.__class__ is not Parameter:
+            self._sign(out, args, kwargs)
+        return out
+
+    def _sign(self, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Leave on every recorded tensor in `out` what call it came from, for pictures."""
+        depth = len(current_mode().scope)
+        for node in nodes_in(out):
+            if node.op is not None:
+                node._call = (self, args, kwargs, depth, node._call)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for hook in [*self._pre_hooks.values()]:

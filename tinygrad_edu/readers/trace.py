@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_edu.node import Node
+from tinygrad_edu.node import Node, nodes_in
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +89,7 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
         for name, node in (names or {}).items()
         if isinstance(node, Node) and not name.startswith("_")
     }
+    scopes = _scopes(order)
     copies: dict[int, Any] = {}
     nodes = tuple(
         GraphNode(
@@ -104,7 +105,7 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
             options=node.options,
             requires_grad=node.requires_grad,
             name=node.name or labels.get(node),
-            scope=node.scope,
+            scope=scopes.get(node, node.scope),
             line=node.line,
         )
         for i, node in enumerate(order)
@@ -128,6 +129,66 @@ def inputs_first(roots: list[Any]) -> list[Any]:
         else:
             order.setdefault(stack.pop())
     return list(order)
+
+
+def _scopes(order: list[Node]) -> dict[Node, tuple[str, ...]]:
+    """The frames of the nodes made by modules: `scope` blocks and calls, outermost first.
+
+    A call is remembered on what it returned; what it made lies between that and its arguments.
+    """
+    calls: dict[int, tuple[Any, list[Node]]] = {}
+    for node in order:
+        for call in _calls(node):
+            calls.setdefault(id(call[2]), (call, []))[1].append(node)
+    made = [(call, _made(call, returned)) for call, returned in calls.values()]
+    made.sort(key=lambda found: -len(found[1]))  # a call inside another made fewer
+    around: dict[Node, list[tuple[int, str]]] = {}
+    for (module, _, _, depth, _), nodes in made:
+        kind = type(module).__name__
+        label = f"{module._attribute} ({kind})" if module._attribute else kind
+        for node in nodes:
+            around.setdefault(node, []).append((depth, label))
+    found = {}
+    for node, labels in around.items():
+        path: list[str] = []
+        opened = 0
+        for depth, label in labels:
+            path += [*node.scope[opened:depth], label]
+            opened = max(opened, depth)
+        found[node] = (*path, *node.scope[opened:])
+    return found
+
+
+def _calls(node: Node) -> list[Any]:
+    """The module calls that returned a node, outermost first: (module, args, kwargs, depth, ...).
+
+    The depth is how many `scope` blocks were open around the call.
+    """
+    found, call = [], node._call
+    while call is not None:
+        found.append(call)
+        call = call[4]
+    return found
+
+
+def _made(call: Any, returned: list[Node]) -> list[Node]:
+    """The nodes from the arguments of a call to what it returned, without the arguments.
+
+    What an earlier call of the same module returned, and it kept, was not made by this one.
+    """
+    module, args, kwargs, _, _ = call
+    seen = {*nodes_in((args, kwargs))}
+    nodes, waiting = [], list(returned)
+    while waiting:
+        node = waiting.pop()
+        if node.op is None or node in seen:
+            continue
+        seen.add(node)
+        if any(other[0] is module and other[2] is not kwargs for other in _calls(node)):
+            continue
+        nodes.append(node)
+        waiting += node.inputs
+    return nodes
 
 
 def _kind(node: Node, is_root: bool) -> str:
