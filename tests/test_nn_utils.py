@@ -138,3 +138,33 @@ def test_scalar_networks_print_and_check():
         Neuron(2)([1.0, 2.0, 3.0])
     with pytest.raises(KeyError, match="no operation is called 'tan_h'"):
         Neuron(2, "tan_h")
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("padding_side", ["right", "left"])
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("sizes", [[(3,), (1,), (4,)], [(2, 3), (5, 3)], [(2, 2, 1)]])
+def test_pad_sequence(sizes, batch_first, padding_side):
+    torch = pytest.importorskip("torch")
+    arrays = [rng.normal(size=size) for size in sizes]
+    mine = [Tensor(a, requires_grad=True) for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    out = utils.pad_sequence(mine, batch_first, -1.5, padding_side)
+    expected = torch.nn.utils.rnn.pad_sequence(theirs, batch_first, -1.5, padding_side)
+    assert out.tolist() == expected.tolist()
+    weight = rng.normal(size=out.shape)
+    (out * weight).sum().backward()
+    (expected * torch.tensor(weight)).sum().backward()
+    assert [x.grad.tolist() for x in mine] == [x.grad.tolist() for x in theirs]
+
+
+def test_pad_sequence_keeps_whole_numbers_and_refuses_what_does_not_fit():
+    ids = [Tensor(np.array([1, 2])), Tensor(np.array([3]))]
+    assert utils.pad_sequence(ids, padding_value=7).tolist() == [[1, 3], [2, 7]]
+    assert utils.pad_sequence(ids).dtype == np.int64
+    with pytest.raises(ValueError, match=r"sequence 0 has shape \(2,\), sequence 1 \(1, 1\)"):
+        utils.pad_sequence([ids[0], Tensor([[1.0]])])
+    with pytest.raises(ValueError, match="got no sequences"):
+        utils.pad_sequence([])
+    with pytest.raises(ValueError, match="padding_side is 'top'"):
+        utils.pad_sequence(ids, padding_side="top")
