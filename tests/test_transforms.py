@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as te
-from tinygrad_edu import Tensor, Value, checkpoint, grad, hessian, hvp, jacobian, jvp, no_grad, ops
+from tinygrad_edu import (
+    Tensor,
+    Value,
+    checkpoint,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    nn,
+    no_grad,
+    ops,
+)
 from tinygrad_edu.engine.transforms import value_and_grad
 
 RNG = np.random.default_rng(0)
@@ -92,6 +104,16 @@ class TestCheckpoint:
         again.random(5)
         assert following == again.random()
         assert generator.random() == again.random()  # the replay left no trace
+
+    def test_running_statistics_move_once(self):
+        layer = nn.BatchNorm1d(2)
+        x = Tensor([[1.0, 2.0], [3.0, 6.0]], requires_grad=True)
+        out = checkpoint(layer, x)
+        moved = layer.running_mean.tolist(), layer.running_var.tolist()
+        assert moved[0] == pytest.approx([0.2, 0.4])
+        (out * Tensor([[1.0, 2.0], [3.0, 5.0]])).sum().backward()
+        assert (layer.running_mean.tolist(), layer.running_var.tolist()) == moved
+        assert layer.num_batches_tracked.item() == 1
 
     def test_second_order(self):
         def f(x):

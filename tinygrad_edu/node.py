@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import os.path
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
@@ -35,8 +35,10 @@ class Mode:
     anomaly: bool = False
     in_rule: bool = False  # a rule is being read on nodes
     scope: tuple[str, ...] = ()
+    effects: bool = True  # whether `assign` assigns
+    tape: Any = None  # notes every operation and every new leaf, for a program
 
-    annotates: bool = False  # whether new nodes get a Note: lines or a scope
+    annotates: bool = False  # whether new nodes get a Note or are noted: lines, a scope, a tape
 
 
 @dataclasses.dataclass(slots=True)
@@ -58,7 +60,8 @@ current_mode = _MODE.get
 def set_mode(**changes: Any) -> Iterator[None]:
     """Change settings inside a ``with`` block; they return to what they were, error or not."""
     mode = dataclasses.replace(_MODE.get(), **changes)
-    token = _MODE.set(dataclasses.replace(mode, annotates=mode.lines or bool(mode.scope)))
+    annotates = mode.lines or bool(mode.scope) or mode.tape is not None
+    token = _MODE.set(dataclasses.replace(mode, annotates=annotates))
     try:
         yield
     finally:
@@ -158,6 +161,8 @@ class Node:
         self.requires_grad = requires_grad
         mode = current_mode()
         self._note = Note(name, mode.scope) if name or mode.annotates else None
+        if mode.tape is not None:
+            mode.tape.leaf(self)
 
     # What an engine must say for itself.
 
@@ -297,7 +302,6 @@ def record(
     out._data = data if data.__class__ is engine.holds else engine._hold(data)
     out._grad = out._work = out._call = None
     mode = current_mode()
-    out._note = _annotation(mode) if mode.annotates else None
     if needed and mode.recording and op.differentiable:
         out.requires_grad = True
         out.op = op
@@ -309,11 +313,47 @@ def record(
         out.op = None
         out.inputs = out.args = ()
         out.options = NO_OPTIONS
+    out._note = _annotation(mode, op, out, inputs, options) if mode.annotates else None
     return out
 
 
-def _annotation(mode: Mode) -> Note:
+def _annotation(
+    mode: Mode, op: Op, out: Node, inputs: tuple[Node, ...], options: dict[str, Any]
+) -> Note:
+    if mode.tape is not None:
+        mode.tape.result(op, out, inputs, options)
     return Note(None, mode.scope, user_line() if mode.lines else None)
+
+
+def assign(target: Node, data: Any) -> None:
+    """Give `target` new data as a recorded effect, such as a batch's part in running statistics.
+
+    It happens once per call of the code around it: not again when `checkpoint` runs that code for a
+    second time, and anew in every run of a program compiled from it.
+    """
+    mode = current_mode()
+    if mode.tape is not None:
+        mode.tape.assign(target, data)
+    elif mode.effects:
+        target.data = data  # type: ignore[attr-defined]
+
+
+def check_values(check: Callable[..., object], *nodes: Node) -> None:
+    """Call ``check(*data)``, which raises for bad values; a program calls it in each run."""
+    tape = current_mode().tape
+    if tape is None:
+        check(*[x._data for x in nodes])
+    else:
+        tape.check(check, nodes)
+
+
+def refuse_read(node: Node) -> None:
+    """Raise if a program is being traced, in which a value that is read would be fixed for ever."""
+    if current_mode().tape is not None:
+        raise TypeError(
+            f"compile: the value of {describe(node)} was read while the program was traced, and a "
+            "program must hold for every value; use ops.where for a choice, and read after the call"
+        )
 
 
 def user_line() -> tuple[str, int] | None:

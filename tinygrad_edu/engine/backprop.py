@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tinygrad_edu.namespaces.arrays import NAMESPACES, namespace_of
-from tinygrad_edu.node import Node, current_mode, describe, set_mode
+from tinygrad_edu.node import Node, current_mode, describe, refuse_read, set_mode
 from tinygrad_edu.ops.registry import graph
 
 
@@ -193,6 +193,7 @@ def backward(root: Node, gradient: Any = None, *, free: bool = False) -> None:
     ValueError
         If the root has more than one element and no `gradient` is given, or shapes differ.
     """
+    refuse_read(root)
     seeds = {root: _seed(root, gradient)}
     for leaf, g in walk(topological(root), seeds, store=not free, free=free).items():
         if leaf._note is not None and leaf._note.hooks:
@@ -229,9 +230,10 @@ def grad(
         if node in asked:
             found[node] = g
 
+    nodes = create_graph or current_mode().tape is not None  # a program must see what is computed
     with set_mode(recording=create_graph):
-        seeds = {output: output._constant(seed) if create_graph else seed}
-        found |= walk(topological(output), seeds, create_graph=create_graph, visit=collect)
+        seeds = {output: output._constant(seed) if nodes else seed}
+        found |= walk(topological(output), seeds, create_graph=nodes, visit=collect)
     results = []
     for x in wanted:
         g = found.get(x)

@@ -6,11 +6,13 @@ Shapes may be given as numbers or as one tuple: ``zeros(2, 3)`` is ``zeros((2, 3
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.node import current_mode
 from tinygrad_edu.ops.random import generator_or_default
 
 
@@ -96,8 +98,8 @@ def rand(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: 
     >>> rand(2, generator=numpy.random.default_rng(0)).shape
     (2,)
     """
-    drawn = generator_or_default(generator).random(_sizes(shape))
-    return Tensor(numpy.asarray(drawn, dtype), **options)
+    sizes = _sizes(shape)
+    return _drawn(lambda: generator_or_default(generator).random(sizes), dtype, options)
 
 
 def randn(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: Any) -> Tensor:
@@ -108,5 +110,14 @@ def randn(*shape: Any, dtype: Any = "float32", generator: Any = None, **options:
     >>> randn((2, 2), generator=numpy.random.default_rng(0)).shape
     (2, 2)
     """
-    drawn = generator_or_default(generator).standard_normal(_sizes(shape))
-    return Tensor(numpy.asarray(drawn, dtype), **options)
+    sizes = _sizes(shape)
+    return _drawn(lambda: generator_or_default(generator).standard_normal(sizes), dtype, options)
+
+
+def _drawn(draw: Callable[[], Any], dtype: Any, options: dict[str, Any]) -> Tensor:
+    """A tensor of the numbers that `draw` gives; a program draws anew in each run."""
+    out = Tensor(numpy.asarray(draw(), dtype), **options)
+    tape = current_mode().tape
+    if tape is not None:
+        tape.source(out, lambda: numpy.asarray(draw(), dtype))
+    return out

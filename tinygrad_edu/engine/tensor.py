@@ -20,7 +20,7 @@ import numpy
 from tinygrad_edu import ops
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces.arrays import NUMPY, Array, cupy_arrays, namespace_of
-from tinygrad_edu.node import Node, check_bool, current_mode, describe, no_grad
+from tinygrad_edu.node import Node, check_bool, current_mode, describe, no_grad, refuse_read
 from tinygrad_edu.ops.registry import Op, lookup
 
 
@@ -53,6 +53,9 @@ class Tensor(Operators):
         name: str | None = None,
     ) -> None:
         array = _to_array(data, dtype)
+        tape = current_mode().tape
+        if tape is not None and isinstance(data, numpy.ndarray):
+            tape.source(self, lambda: _to_array(data, dtype))
         if device is not None:
             array = namespace_of(array).to_device(array, device=device)
         if requires_grad:
@@ -73,6 +76,11 @@ class Tensor(Operators):
                 array = numpy.asarray(x, dtype=dtype if dtype is not None else _default_dtype(x))
             else:
                 array = _to_array(x, None)
+                tape = current_mode().tape
+                if tape is not None and isinstance(x, numpy.ndarray):
+                    out = cls._constant(array)
+                    tape.source(out, lambda: _to_array(x, None))
+                    return out
             xp = namespace_of(like)
             return cls._constant(array if xp is NUMPY else xp.asarray(array))
         if x.__class__ in (type(beside._data),):
@@ -154,10 +162,12 @@ class Tensor(Operators):
     @property
     def data(self) -> Array:
         """The array.  Assigning it (``t.data -= lr * t.grad`` too) counts as a change."""
+        refuse_read(self)
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
+        refuse_read(self)
         if data is self._data:  # after an update in place, such as t.data -= step
             self._data = data.view()  # the array object is the version that graphs compare
             return
@@ -220,20 +230,24 @@ class Tensor(Operators):
 
     def detach(self) -> Tensor:
         """The same values with no history; later changes of either stay private."""
-        return self._constant(self._data.copy())
+        with no_grad():
+            return ops.astype(self, dtype=self._data.dtype)
 
     def numpy(self) -> Any:
         """A copy as a NumPy array, on the CPU."""
+        refuse_read(self)
         return numpy.array(namespace_of(self._data).to_device(self._data, device="cpu"))
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number."""
+        refuse_read(self)
         if self._data.size != 1:
             raise ValueError(f"item() needs one element; {describe(self)} has {self._data.size}")
         return self._data.item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
+        refuse_read(self)
         return self._data.tolist()
 
     def to(self, device: str) -> Tensor:
@@ -328,8 +342,10 @@ class Tensor(Operators):
                 "assigning would lose the gradient of the value; build the tensor with ops.where, "
                 "ops.concat or ops.put_add"
             )
+        refuse_read(self)
         data = self._data.copy()  # a graph or a view may hold the old array: it keeps its values
-        data[_plain_index(index)] = value._data if isinstance(value, Tensor) else value
+        place = ops.getitem.fill({"index": _plain_index(index)})["index"]
+        data[place] = value._data if isinstance(value, Tensor) else value
         self._data = data
 
     def __len__(self) -> int:
@@ -341,6 +357,7 @@ class Tensor(Operators):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
+        refuse_read(self)
         check_bool(self._data.size)
         return bool(self._data.item())
 
@@ -419,6 +436,7 @@ def _default_dtype(x: Any) -> Any:
 def _to_array(data: Any, dtype: Any) -> Array:
     """A private array of an allowed dtype."""
     if isinstance(data, Tensor):
+        refuse_read(data)
         data = data._data
     if isinstance(data, Node):
         raise TypeError("a Tensor is made from numbers; pass value.data, not the Value")
@@ -448,7 +466,10 @@ def _plain_lists(data: Any) -> Any:
     """Nested lists in which Tensors and Values have become their data."""
     if isinstance(data, list | tuple):
         return [_plain_lists(x) for x in data]
-    return data._data if isinstance(data, Node) else data
+    if isinstance(data, Node):
+        refuse_read(data)
+        return data._data
+    return data
 
 
 def _check_floating(array: Array) -> None:
@@ -464,7 +485,7 @@ def _plain_index(index: Any) -> Any:
         return tuple(_plain_index(i) for i in index)
     if isinstance(index, list):
         return numpy.asarray(_plain_lists(index), dtype=None if index else int)
-    return index._data if isinstance(index, Tensor) else index
+    return index  # a Tensor in it stands for its data; the operation sees to that
 
 
 def _flat(shape: tuple[Any, ...]) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -141,8 +142,9 @@ def checkpoint(f: Callable[..., Node], *inputs: Any) -> Any:
 
     Saves the memory of everything inside f for the time of a second forward pass.  Leaves that f
     reaches through closures (a layer's parameters) get their gradients too; random numbers are
-    drawn as the first time.  f must return one node; a result made outside f must be passed as an
-    argument rather than closed over, and a RuntimeError says so.
+    drawn as the first time, and running statistics move once.  f must return one node; a result
+    made outside f must be passed as an argument rather than closed over, and a RuntimeError says
+    so.
     Source: Chen et al. 2016, arXiv:1604.06174.
 
     >>> from tinygrad_edu import Tensor, checkpoint
@@ -151,7 +153,7 @@ def checkpoint(f: Callable[..., Node], *inputs: Any) -> Any:
     >>> round(w.grad.item(), 4)
     1.1816
     """
-    if not current_mode().recording:
+    if not current_mode().recording or current_mode().tape is not None:
         return f(*inputs)
 
     def run() -> tuple[Node, list[Node], list[Node]]:
@@ -187,18 +189,23 @@ def checkpoint(f: Callable[..., Node], *inputs: Any) -> Any:
     )
     touched = (*outer, *leaves)
 
+    @contextlib.contextmanager
+    def again() -> Iterator[None]:
+        """For a further run of f: the same random numbers, and no effect a second time."""
+        with replay_generators(drawn), set_mode(effects=False):
+            yield
+
     def forward(xp: Any, *xs: Any) -> Any:
-        with no_grad(), replay_generators(drawn):
+        with no_grad(), again():
             return f(*inputs)._data
 
     def rule(xp: Any, g: Any, result: Any, *xs: Any) -> Any:
         if xp is graph:
-            with replay_generators(drawn), set_mode(recording=True):
-                again = f(*inputs)
-                return grad(again, touched, g, create_graph=True)
-        with replay_generators(drawn):
-            again, nodes, fresh = run()
-        reached = walk(nodes, {again: g})
+            with again(), set_mode(recording=True):
+                return grad(f(*inputs), touched, g, create_graph=True)
+        with again():
+            end, nodes, fresh = run()
+        reached = walk(nodes, {end: g})
         return [reached.get(x) for x in (*fresh, *leaves)]
 
     forward.__name__ = "checkpoint"

@@ -14,7 +14,7 @@ import numbers
 from typing import Any, ClassVar
 
 from tinygrad_edu.engine.operators import Operators
-from tinygrad_edu.node import NO_OPTIONS, Node, check_bool
+from tinygrad_edu.node import NO_OPTIONS, Node, check_bool, current_mode, refuse_read
 from tinygrad_edu.ops.registry import Op
 
 
@@ -55,6 +55,9 @@ class Value(Operators):
         out.inputs = out.args = ()
         out.options = NO_OPTIONS
         out.requires_grad = False
+        tape = current_mode().tape
+        if tape is not None:
+            tape.leaf(out)
         return out
 
     @classmethod
@@ -71,10 +74,12 @@ class Value(Operators):
     @property
     def data(self) -> float:
         """The number.  Assigning makes graphs recorded before refuse to run backward."""
+        refuse_read(self)
         return self._data
 
     @data.setter
     def data(self, data: float) -> None:
+        refuse_read(self)
         self._data = _number(data)
 
     @property
@@ -93,13 +98,16 @@ class Value(Operators):
 
     def item(self) -> float:
         """The number."""
+        refuse_read(self)
         return self._data
 
     def __bool__(self) -> bool:
+        refuse_read(self)
         check_bool(1)
         return bool(self._data)
 
     def __float__(self) -> float:
+        refuse_read(self)
         return self._data
 
     def __repr__(self) -> str:

@@ -26,6 +26,7 @@ import numpy
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.adapter import Sizes, from_op, given, per_axis
+from tinygrad_edu.node import assign, check_values, no_grad
 
 Function = Callable[..., Tensor]
 
@@ -193,16 +194,20 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     >>> embedding(Tensor([1, 0], dtype="int64"), Tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0]]
     """
-    index, count = input.data, weight.shape[0]
-    if index.dtype.kind not in "iu":
+    count = weight.shape[0]
+    if input.dtype.kind not in "iu":
         raise TypeError(
-            f"embedding needs whole numbers as indices, not {index.dtype}; make them so: "
+            f"embedding needs whole numbers as indices, not {input.dtype}; make them so: "
             "Tensor([1, 2], dtype='int64')"
         )
-    if index.size and (index.min() < 0 or index.max() >= count):
-        worst = index.min() if index.min() < 0 else index.max()
-        raise IndexError(f"embedding index {int(worst)} is not in [0, {count})")
-    rows = weight[index]
+
+    def check(index: Any) -> None:
+        if index.size and (index.min() < 0 or index.max() >= count):
+            worst = index.min() if index.min() < 0 else index.max()
+            raise IndexError(f"embedding index {int(worst)} is not in [0, {count})")
+
+    check_values(check, input)
+    rows = weight[input]
     if padding_idx is None:
         return rows
     if not -count <= padding_idx < count:
@@ -260,7 +265,8 @@ def batch_norm(
 
 def _move(running: Tensor, new: Tensor, momentum: float) -> None:
     """Move a running statistic that share of the way to the batch's."""
-    running.data = (1.0 - momentum) * running.data + momentum * new.data
+    with no_grad():
+        assign(running, (1.0 - momentum) * running + momentum * new)
 
 
 # Windows
@@ -423,7 +429,7 @@ def dropout2d(
     if input.ndim < 3:
         raise ValueError(f"dropout2d needs an input (N, C, ...), not one of shape {input.shape}")
     first = (slice(None), slice(None)) + (slice(1),) * (input.ndim - 2)
-    return _dropped(input, Tensor(input.data[first]), p, training, generator)
+    return _dropped(input, input.detach()[first], p, training, generator)
 
 
 def _dropped(input: Tensor, like: Tensor, p: float, training: bool, generator: Any) -> Tensor:
@@ -572,12 +578,12 @@ def nll_loss(
             f"nll_loss of an input of shape {input.shape} needs targets in that shape without its "
             f"class axis {axis}, not {target.shape}"
         )
-    kept = target.data != ignore_index
-    classes = Tensor(target.data * kept)
+    kept = target != ignore_index
+    classes = target * kept
     hot = ops.one_hot(classes, num_classes=input.shape[axis], dtype=bool)  # (N, ..., C)
     if axis:
         hot = hot.transpose(0, hot.ndim - 1, *range(1, hot.ndim - 1))  # (N, C, ...)
-    counted = Tensor(kept.astype(input.dtype))
+    counted = kept.astype(input.dtype)
     if weight is not None:
         counted = counted * weight.detach()[classes].astype(input.dtype)
     losses = -ops.sum(ops.where(hot, input, 0.0), axis=axis) * counted
@@ -598,11 +604,15 @@ def binary_cross_entropy(
     0.6931
     """
     _same_shape("binary_cross_entropy", input, target)
-    if ((input.data < 0) | (input.data > 1)).any():
-        raise ValueError(
-            "binary_cross_entropy needs probabilities, between 0 and 1; for any numbers use "
-            "binary_cross_entropy_with_logits"
-        )
+
+    def check(p: Any) -> None:
+        if ((p < 0) | (p > 1)).any():
+            raise ValueError(
+                "binary_cross_entropy needs probabilities, between 0 and 1; for any numbers use "
+                "binary_cross_entropy_with_logits"
+            )
+
+    check_values(check, input)
     losses = -(target * _log(input) + (1.0 - target) * _log(1.0 - input))
     return _reduced(losses if weight is None else losses * weight, reduction)
 
@@ -654,8 +664,12 @@ def hinge_embedding_loss(
     [0.25, 0.75]
     """
     _same_shape("hinge_embedding_loss", input, target)
-    if (abs(target.data) != 1).any():
-        raise ValueError("hinge_embedding_loss needs targets that are 1 or -1")
+
+    def check(t: Any) -> None:
+        if (abs(t) != 1).any():
+            raise ValueError("hinge_embedding_loss needs targets that are 1 or -1")
+
+    check_values(check, target)
     lacking = ops.clip(margin - input, min=0.0)
     return _reduced(ops.where(target == 1, input, lacking), reduction)
 

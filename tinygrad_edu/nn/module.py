@@ -116,6 +116,9 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``, the pre-hooks before it and the hooks after it."""
+        tape = current_mode().tape
+        if tape is not None:
+            tape.module(self)
         if self._hooks or self._pre_hooks:
             out = self._run(args, kwargs)
         else:

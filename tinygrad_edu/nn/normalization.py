@@ -10,6 +10,7 @@ from tinygrad_edu.nn import functional as F
 from tinygrad_edu.nn import init
 from tinygrad_edu.nn.linear import empty_parameter
 from tinygrad_edu.nn.module import Module, Parameter
+from tinygrad_edu.node import assign
 
 
 class _Normalised(Module):
@@ -74,11 +75,12 @@ class _BatchNorm(_Normalised):
                 f"{type(self).__name__}({self.num_features}) needs an input of {ways} axes with "
                 f"{self.num_features} channels, (N, {self.num_features}, ...), not {input.shape}"
             )
-        momentum = self.momentum or 0.0
+        momentum: Any = self.momentum or 0.0
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+            count = self.num_batches_tracked + 1
+            assign(self.num_batches_tracked, count)
             if self.momentum is None:  # the mean over all batches so far
-                momentum = 1.0 / self.num_batches_tracked.item()
+                momentum = 1.0 / count.astype(input.dtype)
         return F.batch_norm(
             input,
             self.running_mean,
