@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         value_and_grad,
     )
     from tinygrad_edu.engine.value import Value
+    from tinygrad_edu.files import load, save
     from tinygrad_edu.node import no_grad, record_lines, scope
     from tinygrad_edu.ops.random import manual_seed
     from tinygrad_edu.ops.registry import op
@@ -46,6 +47,7 @@ else:
         "engine.tensor": "Tensor",
         "engine.transforms": "checkpoint hessian hvp jacobian jvp value_and_grad",
         "engine.value": "Value",
+        "files": "load save",
         "node": "no_grad record_lines scope",
         "ops.random": "manual_seed",
         "ops.registry": "op",
@@ -91,6 +93,7 @@ __all__ = [
     "latex",
     "learn",
     "linspace",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
@@ -103,6 +106,7 @@ __all__ = [
     "randn",
     "record_lines",
     "rule_latex",
+    "save",
     "scope",
     "trace",
     "value_and_grad",
