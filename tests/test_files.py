@@ -287,7 +287,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved):
 
 
 def test_any_byte_altered_is_noticed(saved):
-    layer, path = saved
+    _, path = saved
     raw = path.read_bytes()
     whole = load(path)
     for i in range(len(raw)):

@@ -178,8 +178,10 @@ def _decoded(tree: Any, arrays: Arrays) -> Any:
         return {key: _decoded(x, arrays) for key, x in content}
     if kind == "tuple":
         return tuple(_decoded(content, arrays))
+    if kind not in ("tensor", "array"):
+        raise ValueError(f"no kind {kind!r:.20}")
     array = arrays.pop(content)
-    return {"tensor": Tensor._constant, "array": numpy.asarray}[kind](array)
+    return Tensor._constant(array) if kind == "tensor" else array
 
 
 def _checksum(tree: Any, arrays: Arrays) -> str:
