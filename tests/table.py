@@ -1,12 +1,17 @@
 """The whole table: every sample of every operation of the package."""
 
 import samples
+import samples_recurrent
 import samples_windows
 from samples import Sample
 
 from tinygrad_edu import ops
 
-TABLE: dict[str, list[Sample]] = {**samples.SAMPLES, **samples_windows.SAMPLES}
+TABLE: dict[str, list[Sample]] = {
+    **samples.SAMPLES,
+    **samples_windows.SAMPLES,
+    **samples_recurrent.SAMPLES,
+}
 
 
 def package_operations() -> list[ops.Op]:

@@ -7,6 +7,7 @@ import checks
 import numpy as np
 import pytest
 import samples
+import samples_recurrent
 import samples_windows
 from table import TABLE, describe, package_operations
 
@@ -232,6 +233,7 @@ PARITY = {
         F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=scale)
     ),
     **samples_windows.PARITY,
+    **samples_recurrent.PARITY,
 }
 
 NO_COUNTERPART = {

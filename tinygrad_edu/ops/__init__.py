@@ -91,6 +91,11 @@ from tinygrad_edu.ops.random import (
     normal_like,
     uniform_like,
 )
+from tinygrad_edu.ops.recurrent import (
+    gru,
+    lstm,
+    rnn,
+)
 from tinygrad_edu.ops.reductions import (
     argmax,
     argmin,
@@ -198,6 +203,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "group_norm",
+    "gru",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
@@ -214,6 +220,7 @@ __all__ = [
     "logsigmoid",
     "logsumexp",
     "lookup",
+    "lstm",
     "manual_seed",
     "matmul",
     "matrix_transpose",
@@ -244,6 +251,7 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "rnn",
     "roll",
     "rsqrt",
     "scaled_dot_product_attention",

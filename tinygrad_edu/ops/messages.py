@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 # Families of operations on arrays only: their rules ask for shapes.
-_OF_ARRAYS = ("reductions", "shapes", "linear", "windows", "fused", "random")
+_OF_ARRAYS = ("reductions", "shapes", "linear", "windows", "fused", "recurrent", "random")
 
 # Names that are verbs; others are applied.
 _VERBS = (
