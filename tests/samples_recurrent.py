@@ -39,7 +39,7 @@ SAMPLES = {
 
 
 def _run(kind, x, states, weight, bias=None, **options):
-    """PyTorch's layer on inputs that are multiplied already: its own input weight is the identity."""
+    """PyTorch's layer on inputs multiplied already: its own input weight is the identity."""
     width, size = weight.shape
     layer = kind(width, size, dtype=x.dtype, **options)
     weights = {
@@ -58,9 +58,9 @@ def _lstm(x, h, c, weight):
 
 
 PARITY = {
-    "rnn": lambda x, h, weight, *, nonlinearity: (
-        _run(torch.nn.RNN, x, h[None], weight, nonlinearity=nonlinearity)[0]
-    ),
+    "rnn": lambda x, h, weight, *, nonlinearity: _run(
+        torch.nn.RNN, x, h[None], weight, nonlinearity=nonlinearity
+    )[0],
     "gru": lambda x, h, weight, bias=None: _run(torch.nn.GRU, x, h[None], weight, bias)[0],
     "lstm": _lstm,
 }

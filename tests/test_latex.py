@@ -326,7 +326,10 @@ def test_rules_take_options_and_examples():
 def test_every_rule_that_needs_no_option_can_be_read():
     for operation in package_operations():
         if operation.rule is not None and not operation.required:
-            assert re.search(r"^\\bar\{.*\} &?= ", rule_latex(operation), re.MULTILINE)
+            # the shapes of a recurrent layer depend on each other: no example fits by chance
+            needs = operation.family == "recurrent"
+            examples = TABLE[operation.name][0].args if needs else ()
+            assert re.search(r"^\\bar\{.*\} &?= ", rule_latex(operation, *examples), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
