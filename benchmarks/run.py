@@ -9,7 +9,7 @@ import importlib
 import re
 from pathlib import Path
 
-NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "drawing", "import_time", "robustness")
+NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "layers", "drawing", "import_time", "robustness")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -168,8 +168,8 @@ def autograd(case: Case) -> Step:
 
 
 def dezero(case: Case) -> Step:
-    """DeZero, with two repairs from outside for NumPy 2 (see `_dezero_on_numpy_2`)."""
-    _dezero_on_numpy_2()
+    """DeZero, with two repairs from outside for NumPy 2 (see `dezero_on_numpy_2`)."""
+    dezero_on_numpy_2()
     import dezero.functions as F
     from dezero import Parameter
 
@@ -194,7 +194,7 @@ def dezero(case: Case) -> Step:
     return step
 
 
-def _dezero_on_numpy_2() -> None:
+def dezero_on_numpy_2() -> None:
     """Give back what DeZero 0.0.13 expects of NumPy 1: `np.int`, and weak Python floats.
 
     Without the second, its 0-d float64 constants turn the backward pass into float64.
