@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tinygrad_edu.ops.registry import op
     from tinygrad_edu.readers.latex import latex, rule_latex
     from tinygrad_edu.readers.picture import draw
+    from tinygrad_edu.readers.stepper import Stepper
+    from tinygrad_edu.readers.story import story
     from tinygrad_edu.readers.trace import trace
 else:
     _NAMES = {
@@ -53,6 +55,8 @@ else:
         "ops.registry": "op",
         "readers.latex": "latex rule_latex",
         "readers.picture": "draw",
+        "readers.stepper": "Stepper",
+        "readers.story": "story",
         "readers.trace": "trace",
     }
     _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
@@ -75,6 +79,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Stepper",
     "Tensor",
     "Value",
     "arange",
@@ -108,6 +113,7 @@ __all__ = [
     "rule_latex",
     "save",
     "scope",
+    "story",
     "trace",
     "value_and_grad",
     "zeros",

@@ -18,7 +18,8 @@ from tinygrad_edu.namespaces.arrays import namespace_of
 from tinygrad_edu.node import Node
 from tinygrad_edu.ops.registry import Op, lookup
 from tinygrad_edu.readers import wording
-from tinygrad_edu.readers.symbols import Symbol, Symbols, graph_of
+from tinygrad_edu.readers.folding import fold
+from tinygrad_edu.readers.symbols import Symbol, graph_of, read_rule
 from tinygrad_edu.readers.templates import ATOM, PRODUCT, RELATION, read
 from tinygrad_edu.readers.trace import Graph, GraphNode, trace
 
@@ -135,12 +136,8 @@ def _read_rule(op: Op, examples: tuple[Any, ...], options: dict[str, Any]) -> Fo
     operands = [Symbol(x, xp, name=name) for x, name in zip(examples, names, strict=True)]
     out = Symbol(op.forward(xp, *examples, **options), xp, name=result)
     g = Symbol(xp.ones_like(out.example), xp, name="g")
-    parts = op.rule(Symbols(xp), g, out, *operands, **options)  # type: ignore[misc]
-    ends = []
-    for part, name in zip(parts, names, strict=True):
-        part = part() if callable(part) and not isinstance(part, Symbol) else part
-        if part is not None:
-            ends.append((part if isinstance(part, Symbol) else Symbol(part, xp), name))
+    parts = read_rule(op, g, out, operands, options)
+    ends = [(part, name) for part, name in zip(parts, names, strict=True) if part is not None]
     graph = graph_of([part for part, _ in ends])
     writer = _Writer(graph, {g.name: rf"\bar{{{_name(result)}}}"}, guard="g")
     lines = []
@@ -171,17 +168,13 @@ class _Writer:
     ) -> None:
         self.graph = graph
         self.given = given
-        self.guard = guard
         self.ends: dict[int, str] = {}
-        self.same = [node.index for node in graph.nodes]  # what each node is written as
-        self.numbers: dict[int, float] = {}
-        self.arriving: set[int] = set()  # what the incoming gradient is part of
+        folding = fold(graph, guard)
+        self.same, self.numbers = folding.same, folding.numbers
         self.texts: dict[int, tuple[str, int]] = {}
         self.lines: list[tuple[str, str]] = []
         self.taken = {_name(node.name) for node in graph.nodes if node.name}
         self.taken.update(given.values())
-        for node in graph.nodes:
-            self._fold(node)
 
     def formula(self, *, bare: bool) -> Formula:
         """The lines of all `ends`; only the right side if `bare` and there is one line."""
@@ -263,34 +256,6 @@ class _Writer:
             else:
                 filled[name] = operands[i]
         return template.fill(filled), template.level
-
-    def _fold(self, node: GraphNode) -> None:
-        """Find what `node` is written as instead: an operand, or a number."""
-        if (self.guard and node.name == self.guard) or not self.arriving.isdisjoint(node.inputs):
-            self.arriving.add(node.index)
-        if node.op is None:
-            if node.kind == "constant" and _is_number(node):
-                self.numbers[node.index] = float(node.data)
-            return
-        same = [self.same[i] for i in node.inputs]
-        numbers = [self.numbers.get(i) for i in same]
-        match node.op.name, numbers:
-            case ("add" | "subtract", [_, 0.0]) | ("multiply" | "divide" | "power", [_, 1.0]):
-                self.same[node.index] = same[0]
-            case ("add", [0.0, _]) | ("multiply", [1.0, _]):
-                self.same[node.index] = same[1]
-            case ("multiply", [0.0, _] | [_, 0.0]):
-                self.numbers[node.index] = 0.0
-            case ("power", [_, 0.0]):
-                self.numbers[node.index] = 1.0
-            case ("equal", [_, 0.0]) if same[0] in self.arriving:
-                self.numbers[node.index] = 0.0
-            case ("where", [0.0, _, _]):
-                self.same[node.index] = same[2]
-
-
-def _is_number(node: GraphNode) -> bool:
-    return node.shape == () and (node.is_scalar or node.dtype.kind in "iuf")
 
 
 def _number(x: float) -> tuple[str, int]:

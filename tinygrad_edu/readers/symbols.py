@@ -7,6 +7,7 @@ can ask for shapes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tinygrad_edu.ops.registry import Op, lookup
@@ -106,6 +107,18 @@ def record(xp: Any, op: Op, operands: tuple[Any, ...], options: dict[str, Any]) 
     inputs = tuple(x if isinstance(x, Symbol) else Symbol(x, xp) for x in operands)
     example = op.forward(xp, *(x.example for x in inputs), **options)
     return Symbol(example, xp, op=op, inputs=inputs, options=options)
+
+
+def read_rule(
+    op: Op, g: Symbol, out: Symbol, operands: list[Symbol], options: Mapping[str, Any]
+) -> list[Symbol | None]:
+    """What the rule of `op` gives each operand, as symbols; None where it gives nothing."""
+    assert op.rule is not None
+    found: list[Symbol | None] = []
+    for part in op.rule(Symbols(g.xp), g, out, *operands, **options):
+        part = part() if callable(part) and not isinstance(part, Symbol) else part
+        found.append(part if isinstance(part, Symbol | None) else Symbol(part, g.xp))
+    return found
 
 
 def graph_of(roots: list[Symbol]) -> Graph:

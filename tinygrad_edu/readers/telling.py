@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.trace import Graph, GraphNode
 
@@ -43,11 +46,21 @@ def labels(graph: Graph) -> list[str]:
     return found
 
 
-def table(graph: Graph, *, limit: int = 200) -> str:
+def table(
+    graph: Graph,
+    *,
+    limit: int = 200,
+    values: Mapping[int, Any] | None = None,
+    gradients: Mapping[int, Any] | None = None,
+    columns: Mapping[str, Mapping[int, str]] | None = None,
+) -> str:
     """One line per node: label, how it was made, value, gradient.
 
     Arrays show their shape, smallest and largest element.  At most `limit` lines are kept, from
     the end; a last line tells how many there are.
+
+    values, gradients : by place, instead of what the graph holds; a dash where one is missing.
+    columns : more columns, each a title with texts by place.
 
     >>> from tinygrad_edu import Value, trace
     >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
@@ -60,18 +73,22 @@ def table(graph: Graph, *, limit: int = 200) -> str:
     c     a * b         -6     1
     """
     names = labels(graph)
-    rows = [("node", "made from", "value", "grad")]
+    columns = columns or {}
+    rows = [("node", "made from", "value", "grad", *columns)]
     for node in graph.nodes:
         if node.kind == "constant" and node.is_scalar:
             continue
-        grad = "" if not node.requires_grad else wording.DASH
-        if node.grad is not None:
-            grad = _ascii(_value(node.grad, node))
-        value = _ascii(_value(node.data, node))
-        rows.append((names[node.index], _ascii(_made(node, names)), value, grad))
+        data = node.data if values is None else values.get(node.index)
+        grad = node.grad if gradients is None else gradients.get(node.index)
+        shown = [
+            wording.DASH if data is None else _ascii(_value(data, node)),
+            _ascii(_value(grad, node)) if grad is not None else wording.DASH * node.requires_grad,
+            *(_ascii(texts.get(node.index, "")) for texts in columns.values()),
+        ]
+        rows.append((names[node.index], _ascii(_made(node, names)), *shown))
     dropped = max(len(rows) - 1 - limit, 0)
     rows[1 : 1 + dropped] = []
-    widths = [max(wording.cells(row[i]) for row in rows) for i in range(4)]
+    widths = [max(map(wording.cells, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         padding = [" " * (w - wording.cells(text)) for w, text in zip(widths, row, strict=True)]
