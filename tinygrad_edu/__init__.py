@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tinygrad_edu import data, learn, nn, ops, optim
+    from tinygrad_edu import data, learn, nn, ops, optim, train
     from tinygrad_edu.engine.backprop import detect_anomaly, grad
     from tinygrad_edu.engine.creation import (
         arange,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.trace import trace
 else:
     _NAMES = {
-        "": "data learn nn ops optim",
+        "": "data learn nn ops optim train",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
         "engine.gradcheck": "gradcheck numeric_grad",
@@ -115,6 +115,7 @@ __all__ = [
     "scope",
     "story",
     "trace",
+    "train",
     "value_and_grad",
     "zeros",
 ]

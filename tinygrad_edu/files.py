@@ -66,22 +66,27 @@ def save(obj: Any, path: Name) -> None:
     except RecursionError:
         raise ValueError(f"cannot save '{path}': the object is nested too deeply") from None
     about = {"version": _VERSION, "tree": tree, "sha256": _checksum(tree, arrays)}
+    raw = _safetensors("safetensors.numpy").save(arrays, metadata={_OURS: json.dumps(about)})
     target = Path(os.path.realpath(path))  # a link stays one
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    library = _safetensors("safetensors.numpy")
-    problems = (OSError, _safetensors("safetensors").SafetensorError)
     try:
-        library.save_file(arrays, temporary, metadata={_OURS: json.dumps(about)})
-        _flush(temporary)
+        with open(temporary, "xb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk, and not only on the way, before it gets its name
         os.replace(temporary, target)
-    except problems as error:
+    except OSError as error:
         there = "the file there is as it was" if target.exists() else "no file was written"
-        raise OSError(f"cannot save '{path}': {_reason(error)}; {there}") from error
+        raise OSError(f"cannot save '{path}': {error.strerror}; {there}") from error
     finally:  # also where the user interrupts
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # some systems cannot flush a folder
-        _flush(target.parent)
+    with contextlib.suppress(OSError):  # the new name too; some systems cannot flush a folder
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def load(path: Name) -> Any:
@@ -115,20 +120,6 @@ def _safetensors(name: str) -> Any:
         raise ImportError(
             'files need the package safetensors: pip install "tinygrad_edu[train]"'
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
-    return getattr(error, "strerror", None) or text
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk and not only on their way."""
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # The object as a tree for JSON, its arrays set aside

@@ -1,0 +1,61 @@
+"""How a batch meets a model: what is in it, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.module import Module
+
+
+def run_batch(
+    model: Module, loss: Callable[[Any, Any], Any], batch: Sequence[Any]
+) -> tuple[Any, Any, Any]:
+    """The model's output for a batch, the target, and the loss between them.
+
+    batch : ``(*inputs, target)``; the loss is ``loss(model(*inputs), target)``.  Arrays become
+        Tensors, and Tensors go to the device of the model's parameters.
+
+    Raises TypeError for a batch that has no inputs and target.
+
+    >>> from tinygrad_edu import nn
+    >>> batch = numpy.ones((4, 2), "float32"), numpy.array([0, 1, 2, 0])
+    >>> output, target, loss = run_batch(nn.Linear(2, 3), nn.functional.cross_entropy, batch)
+    >>> output.shape, target.shape, loss.shape
+    ((4, 3), (4,), ())
+    """
+    device = next((p.device for p in model.parameters()), "cpu")
+    *inputs, target = [_placed(x, device) for x in _checked(batch)]
+    output = model(*inputs)
+    return output, target, loss(output, target)
+
+
+def batch_size(batch: Sequence[Any]) -> int:
+    """How many examples a batch has: the length of its first part.
+
+    Raises TypeError as `run_batch` does.
+
+    >>> batch_size((numpy.zeros((4, 2)), numpy.zeros(4)))
+    4
+    """
+    return len(_checked(batch)[0])
+
+
+def _checked(batch: Any) -> Any:
+    if not isinstance(batch, tuple | list) or len(batch) < 2:
+        kind = type(batch).__name__
+        raise TypeError(
+            "a batch is a tuple (input, target), or (input, another input, target), not a "
+            f"{kind}{f' of length {len(batch)}' if isinstance(batch, tuple | list) else ''}; "
+            "let the loader's collate_fn make one"
+        )
+    return batch
+
+
+def _placed(x: Any, device: str) -> Any:
+    if isinstance(x, numpy.ndarray):
+        x = Tensor(x)
+    return x.to(device) if isinstance(x, Tensor) else x
