@@ -8,13 +8,16 @@ to the state without being trained, and is announced, since other tensors may be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.node import current_mode, nodes_in
+
+if TYPE_CHECKING:
+    from tinygrad_edu.nn.summary import Summary
 
 M = TypeVar("M", bound="Module")
 T = TypeVar("T")
@@ -390,6 +393,27 @@ class Module:
         return Differences(missing, unexpected)
 
     # Printing
+
+    def summary(self, *inputs: Any, **options: Any) -> Summary:
+        """A table of all modules: output shape, parameters and multiply-adds of each, and totals.
+
+        The model is run once on the inputs, in evaluation mode, and is afterwards as it was.  A row
+        counts what the module has and does itself; the modules inside have rows of their own.
+        Multiply-adds are those of the matrix products that were run, convolutions included.
+
+        >>> from tinygrad_edu import nn, zeros
+        >>> nn.Sequential(nn.Linear(4, 3), nn.ReLU()).summary(zeros(2, 4))
+        module  class       output shape  parameters  multiply-adds
+        -----------------------------------------------------------
+                Sequential  (2, 3)                 0              0
+        0       Linear      (2, 3)                15             24
+        1       ReLU        (2, 3)                 0              0
+        -----------------------------------------------------------
+        total                                     15             24
+        """
+        from tinygrad_edu.nn.summary import summarise
+
+        return summarise(self, inputs, options)
 
     def extra_repr(self) -> str:
         """What stands between the brackets when the module is printed."""

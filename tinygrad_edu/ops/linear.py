@@ -62,13 +62,13 @@ def einsum(xp, *xs, subscripts):
     Letters that are not in the result are summed over.  Ellipses are allowed; a letter may not
     repeat within one operand.
     """
-    _einsum_parts(subscripts, xs)
+    einsum_parts(subscripts, xs)
     return xp.einsum(*xs, subscripts=subscripts)
 
 
 @einsum.vjp
 def einsum_vjp(xp, g, out, *xs, subscripts):
-    parts, result = _einsum_parts(subscripts, xs)
+    parts, result = einsum_parts(subscripts, xs)
 
     def gradient(i):
         others = [part for j, part in enumerate(parts) if j != i]
@@ -89,7 +89,7 @@ def einsum_vjp(xp, g, out, *xs, subscripts):
     return tuple(lambda i=i: gradient(i) for i in range(len(xs)))
 
 
-def _einsum_parts(subscripts, xs):
+def einsum_parts(subscripts, xs):
     """The letters of each operand and of the result, ellipses written out as capital letters."""
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
