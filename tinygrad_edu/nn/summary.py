@@ -90,7 +90,7 @@ class Summary:
         def line(cells: list[str], tag: str) -> str:
             sides = ["left"] * NUMBERS + ["right"] * (len(cells) - NUMBERS)
             return "".join(
-                f'<{tag} style="text-align:{side}">{html.escape(cell)}</{tag}>'
+                f'<{tag} style="text-align:{side};padding:2px 8px">{html.escape(cell)}</{tag}>'
                 for cell, side in zip(cells, sides, strict=True)
             )
 
