@@ -1,7 +1,9 @@
 """For every module of `nn`, at least five configurations to compare with PyTorch on.
 
-``made(*args, **options)(*inputs)``: how the module is made, and what it is called with.  Inputs
-with a floating dtype get gradients, unless they are `Fixed`.
+``made(*args, **options)(*inputs, **named)``: how the module is made, and what it is called with.
+Inputs with a floating dtype get gradients, unless they are `Fixed`; they may stand in tuples, and
+in a `Packed` batch.  A module that takes a module is made of a `part`.  The rows of layers over
+sequences are in `modules_sequence`.
 """
 
 from collections.abc import Callable
@@ -18,16 +20,37 @@ class Fixed(NamedTuple):
     array: np.ndarray
 
 
+class Packed(NamedTuple):
+    """An input that is packed: padded numbers, lengths, and the options of the packing."""
+
+    padded: np.ndarray
+    lengths: list[int]
+    options: dict[str, Any]
+
+
+class Part(NamedTuple):
+    """A module among the arguments of another."""
+
+    name: str
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+def part(name: str, *args: Any, **options: Any) -> Part:
+    return Part(name, args, options)
+
+
 class Config(NamedTuple):
     """Arguments of the constructor, and of the call."""
 
     args: tuple[Any, ...]
     options: dict[str, Any]
     inputs: tuple[Any, ...]
+    named: dict[str, Any]
 
 
 def made(*args: Any, **options: Any) -> Callable[..., Config]:
-    return lambda *inputs: Config(args, options, inputs)
+    return lambda *inputs, **named: Config(args, options, inputs, named)
 
 
 def activation(*choices: dict[str, Any]) -> list[Config]:

@@ -4,12 +4,15 @@ import copy
 import inspect
 import warnings
 
+import modules_sequence
+import modules_table
 import numpy as np
 import pytest
-from modules_table import MODULES, Fixed
+from modules_table import Fixed, Packed, Part
 
 from tinygrad_edu import Tensor, nn
 
+MODULES = {**modules_table.MODULES, **modules_sequence.MODULES}
 CONTAINERS = {"Module", "Sequential", "ModuleList", "ModuleDict"}
 LAYERS = {
     name
@@ -36,15 +39,20 @@ def torch():
 
 def pair(name, config, torch):
     """Our module and PyTorch's in float64, made alike, with the same random state."""
-    arrays = {k: v for k, v in config.options.items() if isinstance(v, np.ndarray)}
-    plain = {k: v for k, v in config.options.items() if k not in arrays}
 
-    def make(cls, wrap):
-        args = [wrap(a) if isinstance(a, np.ndarray) else a for a in config.args]
-        return cls(*args, **plain, **{k: wrap(v) for k, v in arrays.items()}).double()
+    def make(library, wrap, name, args, options):
+        def argument(x):
+            if isinstance(x, np.ndarray):
+                return wrap(x)
+            return make(library, wrap, *x) if isinstance(x, Part) else x
 
-    ours = make(getattr(nn, name), Tensor)
-    theirs = make(getattr(torch.nn, name), torch.tensor)
+        options = {key: argument(x) for key, x in options.items()}
+        return getattr(library, name)(*map(argument, args), **options).double()
+
+    ours = make(nn, Tensor, name, config.args, config.options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's advice on faster options
+        theirs = make(torch.nn, torch.tensor, name, config.args, config.options)
     rng = np.random.default_rng(0)
     state = {
         key: t if t.dtype == torch.int64 else torch.tensor(rng.uniform(0.2, 1.5, t.shape))
@@ -55,38 +63,62 @@ def pair(name, config, torch):
     return ours, theirs
 
 
-def run(module, inputs, leaf, constant):
-    operands = [
-        constant(a.array) if isinstance(a, Fixed) else leaf(a) if a.dtype.kind == "f"
-        else constant(a)
-        for a in inputs
-    ]  # fmt: skip
+def run(module, config, leaf, constant, library):
+    """The leaves among the inputs, and the results of the call, each as one list."""
+    leaves = []
+
+    def operand(x):
+        if isinstance(x, Fixed):
+            return constant(x.array)
+        if isinstance(x, Packed):
+            pack = library.utils.rnn.pack_padded_sequence
+            return pack(operand(x.padded), constant(np.array(x.lengths)), **x.options)
+        if isinstance(x, tuple):
+            return tuple(map(operand, x))
+        if not isinstance(x, np.ndarray):
+            return x
+        if x.dtype.kind != "f":
+            return constant(x)
+        leaves.append(leaf(x))
+        return leaves[-1]
+
+    operands = [*map(operand, config.inputs)]
+    named = {key: operand(x) for key, x in config.named.items()}
+    if library is not nn:  # a copy, for what works in place
+        operands = [x.clone() if any(x is leaf for leaf in leaves) else x for x in operands]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's advice on reductions
-        return operands, module(*operands)
+        return leaves, flat(module(*operands, **named))
 
 
-def differences(ours, theirs, inputs, torch):
+def flat(results):
+    """The tensors in a result, in order."""
+    if isinstance(results, tuple):
+        return [tensor for part in results for tensor in flat(part)]
+    return [] if results is None else [results]
+
+
+def differences(ours, theirs, config, torch):
     """What differs in one call and its backward pass."""
-    a, out = run(ours, inputs, lambda v: Tensor(v, requires_grad=True), Tensor)
-    leaves = [torch.tensor(v, requires_grad=True) if not isinstance(v, Fixed)
-              and v.dtype.kind == "f" else None for v in inputs]  # fmt: skip
-    theirs_inputs = [
-        leaf.clone() if leaf is not None  # a copy, for what works in place
-        else torch.tensor(v.array if isinstance(v, Fixed) else v)
-        for v, leaf in zip(inputs, leaves, strict=True)
-    ]  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        expected = theirs(*theirs_inputs)
-    found = {"output": (out.data, expected.detach().numpy())}
-    g = np.random.default_rng(1).normal(size=out.shape)
-    if out.requires_grad:
-        out.backward(g)
-        expected.backward(torch.tensor(g))
-    for n, (mine, leaf) in enumerate(zip(a, leaves, strict=True)):
-        if leaf is not None:
-            found[f"gradient of input {n}"] = (mine.grad, leaf.grad)
+    mine, outs = run(ours, config, lambda v: Tensor(v, requires_grad=True), Tensor, nn)
+    leaves, expected = run(
+        theirs, config, lambda v: torch.tensor(v, requires_grad=True), torch.tensor, torch.nn
+    )
+    found = {}
+    rng = np.random.default_rng(1)
+    ends, starts = [], []
+    for n, (out, other) in enumerate(zip(outs, expected, strict=True)):
+        found[f"output {n}"] = (out.data, other.detach().numpy())
+        g = rng.normal(size=out.shape)
+        assert out.requires_grad == other.requires_grad
+        if out.requires_grad:
+            ends.append((out * g).sum())
+            starts.append((other, torch.tensor(g)))
+    if ends:
+        sum(ends).backward()
+        torch.autograd.backward(*zip(*starts, strict=True))
+    for n, (x, leaf) in enumerate(zip(mine, leaves, strict=True)):
+        found[f"gradient of input {n}"] = (x.grad, leaf.grad)
     for (name, p), (key, q) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
         assert name == key
         found[f"gradient of {name}"] = (p.grad, q.grad)
@@ -120,7 +152,7 @@ def test_outputs_gradients_and_buffers(name, number, train, torch):
     ours.train(train), theirs.train(train)
     for _ in range(2):  # running statistics move twice
         ours.zero_grad(), theirs.zero_grad()
-        assert differences(ours, theirs, config.inputs, torch) == []
+        assert differences(ours, theirs, config, torch) == []
 
 
 @pytest.mark.parity
@@ -150,16 +182,29 @@ def test_printed_as_pytorch_prints_it(name, number, torch):
 ABSENT = {
     *("size_average", "reduce", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
     *("_weight", "_freeze", "threshold", "min_value", "max_value", "args", "kwargs"),
-    *("recompute_scale_factor", "return_indices", "divisor_override"),
+    *("recompute_scale_factor", "return_indices", "divisor_override", "proj_size"),
 }
 OURS = {("Softmax", "dim"), ("LogSoftmax", "dim")}  # no default: PyTorch's is a guess it warns of
+
+
+def parameters_of(name, torch):
+    """What PyTorch's class takes; RNN, LSTM and GRU hide it behind ``*args``."""
+    if name not in ("RNN", "LSTM", "GRU"):
+        return inspect.signature(getattr(torch.nn, name)).parameters
+    theirs = dict(inspect.signature(torch.nn.RNNBase).parameters)
+    del theirs["mode"]
+    if name == "RNN":  # its fourth argument is another one than theirs
+        extra = inspect.signature(torch.nn.RNNCell).parameters["nonlinearity"]
+        items = [*theirs.items()]
+        theirs = dict([*items[:3], ("nonlinearity", extra), *items[3:]])
+    return theirs
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize("name", sorted(LAYERS - {"Identity"}))
 def test_arguments_are_pytorchs(name, torch):
     mine = inspect.signature(getattr(nn, name)).parameters
-    theirs = inspect.signature(getattr(torch.nn, name)).parameters
+    theirs = parameters_of(name, torch)
     shared = [p for p in mine.values() if p.name != "generator"]
     for p in shared:
         assert p.name in theirs
@@ -189,11 +234,11 @@ def test_a_wrong_module_is_found(torch):
     config = MODULES["BatchNorm1d"][0]
     ours, theirs = pair("BatchNorm1d", config, torch)
     ours.eps = 0.1
-    found = differences(ours, theirs, config.inputs, torch)
-    assert found == ["output", "gradient of input 0", "gradient of weight"]
+    found = differences(ours, theirs, config, torch)
+    assert found == ["output 0", "gradient of input 0", "gradient of weight"]
     ours, theirs = pair("BatchNorm1d", config, torch)
     ours.momentum = 0.2
-    assert differences(ours, theirs, config.inputs, torch) == ["running_mean", "running_var"]
+    assert differences(ours, theirs, config, torch) == ["running_mean", "running_var"]
 
 
 @pytest.mark.parity

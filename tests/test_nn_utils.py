@@ -6,6 +6,7 @@ import pytest
 from tinygrad_edu import Tensor, Value, manual_seed, nn
 from tinygrad_edu.nn import utils
 from tinygrad_edu.nn.scalar import MLP, Layer, Neuron
+from tinygrad_edu.nn.utils import rnn
 
 rng = np.random.default_rng(0)
 GRADS = [rng.normal(size=shape) for shape in [(3, 2), (4,), ()]]
@@ -149,7 +150,7 @@ def test_pad_sequence(sizes, batch_first, padding_side):
     arrays = [rng.normal(size=size) for size in sizes]
     mine = [Tensor(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-    out = utils.pad_sequence(mine, batch_first, -1.5, padding_side)
+    out = rnn.pad_sequence(mine, batch_first, -1.5, padding_side)
     expected = torch.nn.utils.rnn.pad_sequence(theirs, batch_first, -1.5, padding_side)
     assert out.tolist() == expected.tolist()
     weight = rng.normal(size=out.shape)
@@ -160,11 +161,11 @@ def test_pad_sequence(sizes, batch_first, padding_side):
 
 def test_pad_sequence_keeps_whole_numbers_and_refuses_what_does_not_fit():
     ids = [Tensor(np.array([1, 2])), Tensor(np.array([3]))]
-    assert utils.pad_sequence(ids, padding_value=7).tolist() == [[1, 3], [2, 7]]
-    assert utils.pad_sequence(ids).dtype == np.int64
+    assert rnn.pad_sequence(ids, padding_value=7).tolist() == [[1, 3], [2, 7]]
+    assert rnn.pad_sequence(ids).dtype == np.int64
     with pytest.raises(ValueError, match=r"sequence 0 has shape \(2,\), sequence 1 \(1, 1\)"):
-        utils.pad_sequence([ids[0], Tensor([[1.0]])])
+        rnn.pad_sequence([ids[0], Tensor([[1.0]])])
     with pytest.raises(ValueError, match="got no sequences"):
-        utils.pad_sequence([])
+        rnn.pad_sequence([])
     with pytest.raises(ValueError, match="padding_side is 'top'"):
-        utils.pad_sequence(ids, padding_side="top")
+        rnn.pad_sequence(ids, padding_side="top")

@@ -12,7 +12,7 @@
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import Dataset, Subset, TensorDataset, random_split
 from tinygrad_edu.data.loader import DataLoader
-from tinygrad_edu.nn.utils import pad_sequence
+from tinygrad_edu.nn.utils.rnn import pad_sequence
 
 __all__ = [
     "DataLoader",

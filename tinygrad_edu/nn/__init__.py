@@ -2,7 +2,7 @@
 
 Classes, arguments, defaults and the keys of ``state_dict`` are PyTorch's, and every module is
 compared with PyTorch's in the tests.  `functional` has the functions, `init` the initial values,
-`utils` helpers over parameters, `scalar` the same idea on single numbers.
+`utils` helpers over parameters and sequences, `scalar` the same idea on single numbers.
 """
 
 from tinygrad_edu.nn import functional, init, scalar, utils
@@ -56,6 +56,7 @@ from tinygrad_edu.nn.pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from tinygrad_edu.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from tinygrad_edu.nn.resizing import (
     ConstantPad1d,
     ConstantPad2d,
@@ -72,6 +73,9 @@ __all__ = [
     "CELU",
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -94,6 +98,7 @@ __all__ = [
     "Dropout2d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
@@ -103,6 +108,7 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -119,6 +125,7 @@ __all__ = [
     "NLLLoss",
     "Parameter",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",

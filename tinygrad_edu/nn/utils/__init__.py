@@ -1,12 +1,13 @@
-"""Helpers: clipping of gradients, all parameters as one vector, sequences of unequal length."""
+"""Helpers: clipping of gradients, all parameters as one vector; `rnn` has those for sequences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.nn.utils import rnn as rnn
 
 
 def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -91,39 +92,3 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     for p in several:
         p.data = vec.data[start : start + p.size].reshape(p.shape).copy()
         start += p.size
-
-
-def pad_sequence(
-    sequences: Sequence[Tensor],
-    batch_first: bool = False,
-    padding_value: float = 0.0,
-    padding_side: str = "right",
-) -> Tensor:
-    """Tensors of shapes (T_i, *) as one of shape (T, batch, *), the shorter ones filled up.
-
-    T is the longest length.  batch_first : give (batch, T, *).  padding_side : "right" fills up at
-    the end, "left" at the start.  A gradient reaches the tensors.
-
-    Raises ValueError for no sequences, and for axes after the first that differ.
-
-    >>> pad_sequence([Tensor([1.0, 2.0]), Tensor([3.0])], batch_first=True).tolist()
-    [[1.0, 2.0], [3.0, 0.0]]
-    """
-    if not sequences:
-        raise ValueError("pad_sequence got no sequences")
-    if padding_side not in ("right", "left"):
-        raise ValueError(f"padding_side is {padding_side!r}, not 'right' or 'left'")
-    for i, x in enumerate(sequences):
-        if x.ndim == 0 or x.shape[1:] != sequences[0].shape[1:]:
-            raise ValueError(
-                f"pad_sequence: sequence 0 has shape {sequences[0].shape}, sequence {i} {x.shape}; "
-                "only the first sizes may differ"
-            )
-    longest = max(len(x) for x in sequences)
-    padded = []
-    for x in sequences:
-        missing = longest - len(x)
-        first = (0, missing) if padding_side == "right" else (missing, 0)
-        widths = (first, *((0, 0) for _ in x.shape[1:]))
-        padded.append(ops.pad(x, widths=widths, value=padding_value) if missing else x)
-    return ops.stack(*padded, axis=0 if batch_first else 1)
