@@ -21,6 +21,7 @@ from tinygrad_edu.readers import graphviz_process
 
 _SECONDS = 10.0  # longest wait for a program that we ask
 _PURPOSES = {
+    "data": "data sets, downloads",
     "train": "progress bars, curves and files of models",
     "lessons": "the lessons in JupyterLab",
     "test": "the tests",

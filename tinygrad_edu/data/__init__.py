@@ -12,14 +12,67 @@
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import Dataset, Subset, TensorDataset, random_split
 from tinygrad_edu.data.loader import DataLoader
+from tinygrad_edu.data.mnist_1d import mnist1d, mnist1d_steps, mnist1d_templates
+from tinygrad_edu.data.sequences import (
+    Sentences,
+    TextPairs,
+    TokenWindows,
+    adding_problem,
+    dates,
+    reversals,
+    sentences,
+)
+from tinygrad_edu.data.tables import (
+    breast_cancer,
+    circles,
+    diabetes,
+    digits,
+    iris,
+    moons,
+    photo,
+    wine,
+)
+from tinygrad_edu.data.texts import place_names, python_manual
+from tinygrad_edu.data.tokenizers import (
+    BytePairTokenizer,
+    CharTokenizer,
+    Tokenizer,
+    Vocabulary,
+    WordTokenizer,
+)
 from tinygrad_edu.nn.utils.rnn import pad_sequence
 
 __all__ = [
+    "BytePairTokenizer",
+    "CharTokenizer",
     "DataLoader",
     "Dataset",
+    "Sentences",
     "Subset",
     "TensorDataset",
+    "TextPairs",
+    "TokenWindows",
+    "Tokenizer",
+    "Vocabulary",
+    "WordTokenizer",
+    "adding_problem",
+    "breast_cancer",
+    "circles",
+    "dates",
     "default_collate",
+    "diabetes",
+    "digits",
+    "iris",
+    "mnist1d",
+    "mnist1d_steps",
+    "mnist1d_templates",
+    "moons",
     "pad_sequence",
+    "photo",
+    "place_names",
+    "python_manual",
     "random_split",
+    "reversals",
+    "sentences",
+    "wine",
 ]
