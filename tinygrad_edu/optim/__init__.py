@@ -23,6 +23,7 @@ from tinygrad_edu.optim.averaging import AveragedParameters
 from tinygrad_edu.optim.gradient_descent import GradientDescent
 from tinygrad_edu.optim.lbfgs import LBFGS
 from tinygrad_edu.optim.line_search import armijo, bracket_search
+from tinygrad_edu.optim.lr_finder import LRCurve, lr_finder
 from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.optim.rmsprop import RMSprop
 from tinygrad_edu.optim.sgd import SGD
@@ -35,9 +36,11 @@ __all__ = [
     "AdamW",
     "AveragedParameters",
     "GradientDescent",
+    "LRCurve",
     "Optimizer",
     "RMSprop",
     "armijo",
     "bracket_search",
+    "lr_finder",
     "lr_scheduler",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.readers.palette import colour
+from tinygrad_edu.readers.panels import panels
 
 
 class History:
@@ -95,21 +96,10 @@ class History:
         """
         if not len(self):
             raise ValueError("this history has no epoch yet, so there is nothing to plot")
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError(
-                'curves need matplotlib: pip install "tinygrad_edu[train]"'
-            ) from error
         names = [name.removeprefix("val_") for name in self.epochs if name not in ("lr", "step")]
-        panels = [*dict.fromkeys(names)]
-        paper, ink = colour("paper", theme), colour("ink", theme)
-        figure, [row] = pyplot.subplots(
-            1, len(panels), figsize=(4.8 * len(panels), 3.4), squeeze=False, layout="constrained"
-        )
-        pyplot.close(figure)  # it is returned: a notebook shows it once, and no window waits
-        figure.set_facecolor(paper)
-        for axes, name in zip(row, panels, strict=True):
+        shown = [*dict.fromkeys(names)]
+        figure, row = panels(len(shown), theme)
+        for axes, name in zip(row, shown, strict=True):
             if name in self.steps and "step" in self.epochs:
                 ends = [0, *self.epochs["step"]]
                 values = self.steps[name][: int(ends[-1])]
@@ -127,12 +117,7 @@ class History:
                         color=colour(role, theme),
                         label=label,
                     )
-            axes.set(xlabel="epoch", ylabel=name, facecolor=paper)
+            axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.grid(color=colour("frame", theme), lw=0.6)
-            axes.tick_params(colors=ink)
-            axes.xaxis.label.set_color(ink)
-            axes.yaxis.label.set_color(ink)
-            axes.spines[:].set_color(colour("frame", theme))
-            axes.legend(labelcolor=ink, frameon=False)
+            axes.legend(labelcolor=colour("ink", theme), frameon=False)
         return figure
