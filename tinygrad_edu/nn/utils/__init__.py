@@ -1,4 +1,7 @@
-"""Helpers: clipping of gradients, all parameters as one vector; `rnn` has those for sequences."""
+"""Helpers: clipping of gradients, all parameters as one vector.
+
+`rnn` has those for sequences, `spectral` normalises a weight.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Iterable
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.utils import rnn as rnn
+from tinygrad_edu.nn.utils.spectral import remove_spectral_norm as remove_spectral_norm
+from tinygrad_edu.nn.utils.spectral import spectral_norm as spectral_norm
 
 
 def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
