@@ -392,6 +392,17 @@ class Tensor(Operators):
             )
         return numpy.asarray(self.numpy(), dtype=dtype)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError(
+                f"handing over {describe(self)} would lose its gradient; hand over .data, which "
+                "shares its memory, or .detach(), a copy"
+            )
+        return self._data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._data.__dlpack_device__()
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = {"absolute": "abs", "true_divide": "divide"}.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or kwargs:

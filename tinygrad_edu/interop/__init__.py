@@ -1,0 +1,15 @@
+"""Other libraries: tensors that go to them and come from them, without a copy where there can be.
+
+>>> import numpy
+>>> from tinygrad_edu import interop
+>>> array = numpy.array([1.0, 2.0])
+>>> x = interop.from_dlpack(array)  # the same memory, seen by both
+>>> array[0] = 5.0
+>>> x.tolist()
+[5.0, 2.0]
+"""
+
+from tinygrad_edu.interop.dlpack import from_dlpack
+from tinygrad_edu.interop.pytorch import from_torch, to_torch
+
+__all__ = ["from_dlpack", "from_torch", "to_torch"]
