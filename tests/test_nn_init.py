@@ -97,6 +97,32 @@ def test_orthogonal():
     assert init.orthogonal_(zeros(0, 3)).shape == (0, 3)
 
 
+def test_sparse():
+    data = drawn(init.sparse_, 0.3, 2.0, shape=(25, 2000))
+    zeros_in_each_column = (data == 0).sum(axis=0)
+    assert (zeros_in_each_column == 8).all()  # 0.3 x 25, rounded up
+    assert_normal(data[data != 0], 2.0)
+    share = (data == 0).mean(axis=1)  # no row is preferred
+    assert abs(share - 8 / 25).max() < 4 * math.sqrt(0.32 * 0.68 / 2000)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((3, 3, 3), 1), ((4, 2, 3, 2), 2), ((2, 3, 4, 5, 1), 1), ((6, 1, 5), 3)]
+)
+def test_dirac_is_pytorchs(shape, groups):
+    torch = pytest.importorskip("torch")
+    mine = init.dirac_(zeros(*shape), groups)
+    assert mine.tolist() == torch.nn.init.dirac_(torch.empty(shape), groups).tolist()
+
+
+def test_dirac_passes_on_its_input():
+    layer = nn.Conv2d(3, 3, 3, padding="same", bias=False)
+    init.dirac_(layer.weight)
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("float32")
+    assert np.array_equal(layer(Tensor(x)).data, x)
+
+
 def test_the_seed_decides():
     ops.manual_seed(1)
     first = nn.Linear(3, 3).weight.tolist()
@@ -109,6 +135,9 @@ def test_layers_begin_as_pytorchs_do():
     assert_uniform(nn.Linear(100, 300).weight.data.astype("float64"), 0.1)
     assert_uniform(nn.Linear(100, 30_000).bias.data.astype("float64"), 0.1)
     assert_uniform(nn.Bilinear(100, 10, 30).weight.data.astype("float64"), 0.1)
+    assert_uniform(nn.Conv2d(8, 300, 5, groups=2).weight.data.astype("float64"), 0.1)
+    assert_uniform(nn.Conv1d(4, 30_000, 25).bias.data.astype("float64"), 0.1)
+    assert_uniform(nn.ConvTranspose2d(300, 8, 5, groups=2).weight.data.astype("float64"), 0.1)
     assert_normal(nn.Embedding(100, 300).weight.data, 1.0)
     assert nn.Embedding(3, 2, padding_idx=1).weight.tolist()[1] == [0.0, 0.0]
 
@@ -118,6 +147,9 @@ def test_layers_begin_as_pytorchs_do():
     [
         (lambda: init.eye_(zeros(3)), r"\(3,\)"),
         (lambda: init.orthogonal_(zeros(3)), r"\(3,\)"),
+        (lambda: init.sparse_(zeros(3), 0.5), r"\(3,\)"),
+        (lambda: init.dirac_(zeros(3, 3)), r"\(3, 3\)"),
+        (lambda: init.dirac_(zeros(3, 3, 3), 2), r"2 groups, not shape \(3, 3, 3\)"),
         (lambda: init.xavier_normal_(zeros(3)), r"\(3,\)"),
         (lambda: init.kaiming_normal_(zeros(3, 3), mode="in"), "'in'"),
         (lambda: init.calculate_gain("softmax"), "'softmax'"),
@@ -129,6 +161,7 @@ def test_errors_say_what_is_wrong(call, text):
         call()
 
 
+CONSTANTS = ["zeros_", "ones_", "constant_"]
 FILLS = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
 
 
@@ -143,7 +176,7 @@ def test_arguments_are_pytorchs(name):
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("name", sorted(set(FILLS) - {"eye_", "zeros_", "ones_", "constant_"}))
+@pytest.mark.parametrize("name", sorted(set(FILLS) - {"eye_", "dirac_", "sparse_", *CONSTANTS}))
 def test_statistics_are_pytorchs(name):
     torch = pytest.importorskip("torch")
     for options in [{}, {"gain": 2.0}, {"a": 0.5}, {"nonlinearity": "relu", "mode": "fan_out"}]:

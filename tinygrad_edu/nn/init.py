@@ -50,6 +50,32 @@ def eye_(tensor: T) -> T:
     return _fill(tensor, numpy.eye(tensor.shape[0], tensor.shape[1]))
 
 
+def dirac_(tensor: T, groups: int = 1) -> T:
+    """A kernel that passes on its input: a 1 in the middle, from each channel to the same one.
+
+    Of a weight (outputs, inputs, kernel...); channels beyond the fewer of both are 0.  With
+    `groups` the outputs are cut into so many, each beginning with the first input again.
+
+    >>> from tinygrad_edu import zeros
+    >>> dirac_(zeros(2, 1, 3)).tolist()
+    [[[0.0, 1.0, 0.0]], [[0.0, 0.0, 0.0]]]
+    """
+    if not 3 <= tensor.ndim <= 5 or tensor.shape[0] % groups:
+        raise ValueError(
+            "dirac_ fills weights (outputs, inputs, kernel...) of 3 to 5 axes whose outputs "
+            f"divide into {groups} groups, not shape {tensor.shape}"
+        )
+    outputs, inputs, *kernel = tensor.shape
+    out = numpy.zeros(tensor.shape)
+    middle = tuple(n // 2 for n in kernel)
+    each = outputs // groups
+    for output in range(outputs):
+        if output % each < inputs:
+            place = (output, output % each, *middle)
+            out[place] = 1.0
+    return _fill(tensor, out)
+
+
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Any = None) -> T:
     """Numbers drawn evenly from [a, b)."""
     return _fill(tensor, generator_or_default(generator).uniform(a, b, tensor.shape))
@@ -87,6 +113,21 @@ def trunc_normal_(
     while outside.any():
         out[outside] = draw.normal(mean, std, int(outside.sum()))
         outside = (out < a) | (out > b)
+    return _fill(tensor, out)
+
+
+def sparse_(tensor: T, sparsity: float, std: float = 0.01, generator: Any = None) -> T:
+    """Normal numbers, a share `sparsity` of each column being 0, of a tensor with two axes.
+
+    Source: Martens 2010, Deep learning via Hessian-free optimization, section 5.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_ fills matrices, not shape {tensor.shape}")
+    draw = generator_or_default(generator)
+    out = draw.normal(0.0, std, tensor.shape)
+    count = math.ceil(sparsity * tensor.shape[0])
+    for column in out.T:
+        column[draw.permutation(column.size)[:count]] = 0.0
     return _fill(tensor, out)
 
 
