@@ -23,7 +23,7 @@ every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda x: x.
 
 def test_there_are_lessons():
     assert [lesson.number for lesson in LESSONS][:1] == ["00"]
-    assert {"00", "01", "02", "03", "04", "06", "07", "08"} <= {lesson.number for lesson in LESSONS}
+    assert len(LESSONS) >= 9
 
 
 @every_lesson
