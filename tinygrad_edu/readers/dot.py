@@ -1,6 +1,6 @@
 """Figure or graph -> DOT text, through the `graphviz` package.
 
-`cards` holds what the SVG shows, as tables in the labels; PNG and PDF are made from it.  `classic`
+`merged` holds what the SVG shows, as tables in the labels; PNG and PDF are made from it.  `classic`
 is the plain picture micrograd made familiar: a record per value, an ellipse per operation.
 """
 
@@ -20,8 +20,8 @@ from tinygrad_edu.readers.trace import Graph
 _FACE = "monospace"
 
 
-def cards(figure: Figure, *, theme: str) -> str:
-    """The figure as DOT; `theme` is "light" or "dark"."""
+def merged(figure: Figure, *, theme: str) -> str:
+    """The figure as DOT; `theme` is "light", "dark" or "print"."""
     import graphviz
 
     def paint(role: str) -> str:
@@ -39,6 +39,8 @@ def cards(figure: Figure, *, theme: str) -> str:
             "fontcolor": paint("muted"),
             "color": paint("frame"),
             "style": "rounded",
+            "label": f"<{escape(figure.caption)}>" if figure.caption else "",
+            "labeljust": "l",
         },
         node_attr={"shape": "plain", "fontname": _FACE, "fontsize": "11"},
         edge_attr={
@@ -56,7 +58,8 @@ def cards(figure: Figure, *, theme: str) -> str:
         start, end = figure.boxes[edge.start], figure.boxes[edge.end]
         label = f"<{escape(edge.label)}>" if edge.label else ""
         numeral = str(edge.slot + 1) if end.pins else ""
-        dot.edge(start.id, end.id, label=label, headlabel=numeral)
+        pointed = {"color": paint("data"), "penwidth": "3"} if edge.marked else {}
+        dot.edge(start.id, end.id, label=label, headlabel=numeral, **pointed)
     return dot.source
 
 
@@ -128,8 +131,10 @@ def classic(graph: Graph, *, direction: str) -> str:
     dot = graphviz.Digraph(graph_attr={"rankdir": direction}, node_attr=plain)
     names = labels(graph)
     for node in graph.nodes:
-        parts = [names[node.index]] if node.name else []
-        if node.is_scalar:
+        parts = [names[node.index]] if node.name or node.group else []
+        if node.data is None:
+            pass
+        elif node.is_scalar:
             parts.append(f"data {wording.number(node.data)}")
             if node.requires_grad:
                 grad = wording.DASH if node.grad is None else wording.number(node.grad)
@@ -143,7 +148,7 @@ def classic(graph: Graph, *, direction: str) -> str:
             dot.node(f"o{node.index}", label=graphviz.escape(wording.clean(node.op.symbol, 12)))
             dot.edge(f"o{node.index}", f"n{node.index}")
     for start, end, _ in graph.edges:
-        dot.edge(f"n{start}", f"o{end}")
+        dot.edge(f"n{start}", f"n{end}" if graph.nodes[end].op is None else f"o{end}")
     return dot.source
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
+from typing import Any
 
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.frames import Frame
 from tinygrad_edu.readers.frames import frames as frames_of
 from tinygrad_edu.readers.layered import ranks
 from tinygrad_edu.readers.local import local_derivatives
-from tinygrad_edu.readers.trace import Graph, GraphNode
+from tinygrad_edu.readers.trace import Graph, GraphNode, Group
 
 FULL, COMPACT = 40, 300  # nodes up to which a graph is drawn in full, and with edge labels
 SHOWN = ("data", "grad", "local", "scopes")  # what `show` may name
@@ -62,6 +63,8 @@ class Box:
     pins : how many operands get a numeral, because their order matters; 0 where it does not.
     header : the first line, running text.  grid : the lines below, in columns; the first column is
     a label, the others align right.
+    stack : it stands for several nodes, and is drawn with another behind it.
+    marked : it lies on the path that is pointed out.
     """
 
     id: str
@@ -71,6 +74,8 @@ class Box:
     header: Row
     grid: tuple[Row, ...]
     frame: Frame
+    stack: bool = False
+    marked: bool = False
 
     @cached_property
     def columns(self) -> list[float]:
@@ -107,24 +112,32 @@ class Edge:
     slot: int
     slots: int
     label: str
+    marked: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figure:
-    """Boxes, operands first, and edges.  `direction` is "LR" or "TB"."""
+    """Boxes, operands first, and edges.  `direction` is "LR" or "TB"; `caption` a line below."""
 
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
     direction: str
+    caption: str = ""
 
 
 def figure(
-    graph: Graph, *, show: Iterable[str] = SHOWN, detail: str = "auto", direction: str = "LR"
+    graph: Graph,
+    *,
+    show: Iterable[str] = SHOWN,
+    detail: str = "auto",
+    direction: str = "LR",
+    marked: Collection[int] = (),
 ) -> Figure:
     """The figure of a graph.
 
     show : any of "data", "grad", "local" (derivatives on the edges), "scopes" (frames).
     detail : "full", "compact" (one line per node) or "auto" (full up to 40 nodes).
+    marked : places of nodes to point out, with the edges between them.
 
     Raises ValueError for an unknown name in `show`, `detail` or `direction`.
     """
@@ -143,7 +156,8 @@ def figure(
         if (node.index, user) not in places:
             places[node.index, user] = len(boxes)
             frame = frames[node.index if user is None or node.scope else user]
-            boxes.append(_box(f"n{node.index}{copy}", node, copies, frame, shown, full))
+            box = _box(f"n{node.place}{copy}", node, copies, frame, shown, full)
+            boxes.append(dataclasses.replace(box, marked=True) if node.index in marked else box)
 
     for node in graph.nodes:
         for i in node.inputs:
@@ -161,8 +175,20 @@ def figure(
         elif slot in local.get(end, ()):
             label = wording.TIMES + wording.number(local[end][slot])
         user = end if start in users else None
-        edges.append(Edge(places[start, user], places[end, None], slot, len(target.inputs), label))
-    return Figure(tuple(boxes), tuple(edges), direction)
+        on_path = start in marked and end in marked
+        ends = places[start, user], places[end, None]
+        edges.append(Edge(*ends, slot, len(target.inputs), label, on_path))
+    return Figure(tuple(boxes), tuple(edges), direction, _caption(graph, shown))
+
+
+def _caption(graph: Graph, shown: set[str]) -> str:
+    """What is to be known about the drawing as a whole."""
+    parts = []
+    if graph.total > len(graph.nodes):
+        parts.append(f"{len(graph.nodes):,} of {graph.total:,} nodes shown")
+    if "grad" in shown and not graph.has_gradients and any(n.requires_grad for n in graph.nodes):
+        parts.append("no gradients yet: call backward() on the result and draw again")
+    return "; ".join(parts)
 
 
 def _checked(show: Iterable[str], detail: str, direction: str) -> set[str]:
@@ -190,7 +216,7 @@ def _distant_users(graph: Graph) -> dict[int, list[int]]:
         return {}
     users: dict[int, dict[int, None]] = defaultdict(dict)
     for start, end, _ in graph.edges:
-        if graph.nodes[start].op is None:
+        if graph.nodes[start].is_leaf:
             users[start][end] = None
     from_inputs = ranks(len(graph.nodes), [(a, b) for a, b, _ in graph.edges])
     from_outputs = ranks(len(graph.nodes), [(b, a) for a, b, _ in graph.edges])
@@ -209,6 +235,8 @@ def _distant_users(graph: Graph) -> dict[int, list[int]]:
 
 
 def _box(id: str, node: GraphNode, copies: int, frame: Frame, shown: set[str], full: bool) -> Box:
+    if node.group is not None:
+        return _group_box(id, node, node.group, copies, frame, shown, full)
     header: list[Cell] = []
     if node.name:
         theta = "θ " if node.kind == "parameter" else ""
@@ -226,6 +254,46 @@ def _box(id: str, node: GraphNode, copies: int, frame: Frame, shown: set[str], f
     ordered = full and node.op is not None and node.op.name not in _ORDERLESS
     pins = len(node.inputs) if ordered and 1 < len(node.inputs) <= _MOST_PINS else 0
     return Box(id, node.kind, badge, pins, tuple(header), tuple(grid), frame)
+
+
+def _group_box(
+    id: str,
+    node: GraphNode,
+    group: Group,
+    copies: int,
+    frame: Frame,
+    shown: set[str],
+    full: bool,
+) -> Box:
+    """What stands for several nodes: how many, their parameters, and the norm of the gradient."""
+    if group.kind == "cut":
+        header = [Cell(group.label, "muted")]
+        return Box(f"{id}{'b' if not node.inputs else 'a'}", "cut", (), 0, tuple(header), (), frame)
+    header = [Cell(wording.clean(group.label, 30 if full else 20), "name")]
+    if group.times > 1:
+        header.append(Cell(f"{wording.TIMES}{group.times:,}", "muted"))
+    if group.siblings:
+        header.append(Cell(f"+{group.siblings:,} more", "muted"))
+    if copies > 1:
+        header.append(Cell(f"used {wording.TIMES}{copies}", "muted"))
+    if node.shape:
+        header.append(Cell(wording.shape(node.shape), "muted"))
+    norm = wording.DASH if group.norm is None else wording.number(group.norm)
+    grid: list[Row] = []
+    if full:
+        counts = [(group.operations, "operation"), (group.parameters, "parameter")]
+        if group.kind == "leaves":
+            counts = []
+        told = [f"{n:,} {what}{'s' * (n != 1)}" for n, what in counts if n]
+        if told:
+            grid.append((Cell(", ".join(told), "muted"),))
+        if node.data is not None and math.prod(node.shape) == 1:
+            _scalar_rows(node, grid, shown)
+        if "grad" in shown and group.parameters:
+            grid.append((Cell("grad norm", "grad"), Cell(norm, "grad")))
+    elif "grad" in shown and group.norm is not None:
+        header.append(Cell(f"‖∇‖ {norm}", "grad"))
+    return Box(id, node.kind, (), 0, tuple(header), tuple(grid), frame, stack=True)
 
 
 def _badge(symbol: str) -> tuple[str, ...]:
@@ -246,15 +314,26 @@ def _describe_scalar(
     if node.kind == "constant":
         header.append(data)
     elif full:
-        if "data" in shown:
-            grid.append((Cell("data", "data"), data))
-        if "grad" in shown and node.requires_grad:
-            grid.append((Cell("grad", "grad"), grad))
+        _scalar_rows(node, grid, shown)
     else:
         if "data" in shown:
             header.append(data)
         if "grad" in shown and node.grad is not None:
             header.append(Cell(f"∇{grad.text}", "grad"))
+
+
+def _scalar_rows(node: GraphNode, grid: list[Row], shown: set[str]) -> None:
+    """Value and gradient of a node that holds one number."""
+    if "data" in shown:
+        grid.append((Cell("data", "data"), Cell(wording.number(_only(node.data)), "data")))
+    if "grad" in shown and node.requires_grad:
+        grad = wording.DASH if node.grad is None else wording.number(_only(node.grad))
+        grid.append((Cell("grad", "grad"), Cell(grad, "grad")))
+
+
+def _only(data: Any) -> float:
+    """The number in `data`: itself, or the one element of an array."""
+    return float(data.item() if hasattr(data, "item") else data)
 
 
 def _describe_array(

@@ -21,15 +21,31 @@ PALETTE: dict[str, tuple[str, str]] = {  # role: (light, dark)
     "parameter line": ("#9C3D72", "#E3A0C6"),
     "constant": ("#FFFFFF", "#0D1117"),
     "result": ("#FFFFFF", "#161B22"),
+    "group": ("#F3F4F6", "#21262D"),
+    "cut": ("#FFFFFF", "#0D1117"),
     "output": ("#E0F4EE", "#0F2F27"),
     "output line": ("#007A59", "#3FC9A0"),
 }
 
+_ON_PAPER = {  # black on white, where the light theme would spend ink or come out as grey
+    "ink": "#000000",
+    "muted": "#404040",
+    "data": "#000000",
+    "grad": "#404040",
+    "edge": "#000000",
+    "frame": "#808080",
+    "outline": "#000000",
+    "output line": "#000000",
+    "parameter line": "#000000",
+} | dict.fromkeys(["badge", "input", "parameter", "result", "group", "output"], "#FFFFFF")
+
 
 def colour(role: str, theme: str) -> str:
-    """The colour of `role` in a "light" or "dark" theme, as ``#RRGGBB``.
+    """The colour of `role` in a "light", "dark" or "print" theme, as ``#RRGGBB``.
 
-    >>> colour("ink", "light")
-    '#1B1F24'
+    >>> colour("ink", "light"), colour("ink", "print")
+    ('#1B1F24', '#000000')
     """
+    if theme == "print" and role in _ON_PAPER:
+        return _ON_PAPER[role]
     return PALETTE[role][theme == "dark"]

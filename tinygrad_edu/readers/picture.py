@@ -13,11 +13,16 @@ from typing import Any
 
 from tinygrad_edu.node import Node
 from tinygrad_edu.readers import dot, telling
-from tinygrad_edu.readers.figure import SHOWN, Figure, figure
+from tinygrad_edu.readers.collapse import VISIBLE, modules
+from tinygrad_edu.readers.collapse import collapse as _collapse
+from tinygrad_edu.readers.figure import COMPACT, SHOWN, Figure, figure
 from tinygrad_edu.readers.graphviz_process import Failed, Late, Unavailable, child
 from tinygrad_edu.readers.layout import Layout, layout
+from tinygrad_edu.readers.parts import focus as part_around
+from tinygrad_edu.readers.parts import path as nodes_between
+from tinygrad_edu.readers.parts import search, shown_as
 from tinygrad_edu.readers.svg import svg
-from tinygrad_edu.readers.trace import Graph, trace
+from tinygrad_edu.readers.trace import Graph, inputs_first, trace
 
 _RENDER_SECONDS = 20.0
 _FITS = 1600  # px; a wider drawing scrolls in a notebook instead of shrinking
@@ -33,10 +38,16 @@ def draw(
     *,
     names: Any = None,
     show: Iterable[str] = SHOWN,
+    collapse: str | int | bool = "auto",
+    focus: Node | str | int | None = None,
+    up: int = 2,
+    down: int = 2,
+    path: tuple[Node | str | int, Node | str | int] | None = None,
     detail: str = "auto",
+    max_nodes: int = COMPACT,
     direction: str = "LR",
     theme: str = "auto",
-    style: str = "cards",
+    style: str = "merged",
 ) -> Drawing:
     """The graph under a node as a `Drawing`, which a notebook shows and `.save` writes to a file.
 
@@ -45,15 +56,24 @@ def draw(
     root : a node, several nodes, or a `Graph` from `trace`.
     names : a mapping from names to nodes, such as ``locals()``; labels nodes that have no name.
     show : any of "data", "grad", "local" (each operation's local derivatives, on the edges, once
-        gradients have arrived) and "scopes" (frames around the nodes made inside `scope` blocks).
+        gradients have arrived) and "scopes" (frames around what a module or `scope` block made).
+    collapse : "auto" draws a graph of more than `max_nodes` as at most 60 boxes: modules, neurons,
+        repeats.  "modules" draws every module as a box, a number those so deep inside others, and
+        False everything.
+    focus : a node, or the name of one, of an operation or of a frame: only what is at most `up`
+        steps before it and `down` steps behind it is drawn.
+    path : two of these: the ways from the first to the second are pointed out.
     detail : "full", "compact" (a line per node) or "auto": full up to 40 nodes.
     direction : "LR", left to right, or "TB", top to bottom.
-    theme : "light", "dark", or "auto", which follows the page around the drawing.
-    style : "cards", or "classic": micrograd's picture, values and operations apart.
+    theme : "light", "dark", "print" (black on white), or "auto", which follows the page around the
+        drawing.
+    style : "merged", one box for a value and the operation that made it, or "classic": micrograd's
+        picture, values and operations apart.
 
     The values are read now: changing them later does not change the drawing.
 
-    Raises TypeError if `root` is no node, ValueError for an unknown choice.
+    Raises TypeError if `root` is no node, ValueError for an unknown choice, LookupError for a
+    `focus` or `path` that is not in the graph.
 
     >>> from tinygrad_edu import Value
     >>> a, b = Value(2.0, name="a"), Value(-3.0, name="b")
@@ -62,16 +82,59 @@ def draw(
     >>> draw(c, names=locals())
     <Drawing of 3 nodes: c = a * b>
     """
-    if theme not in ("auto", "light", "dark"):
-        raise ValueError(f"theme is {theme!r}, not 'auto', 'light' or 'dark'")
-    if style not in ("cards", "classic"):
-        raise ValueError(f"style is {style!r}, not 'cards' or 'classic'")
+    if theme not in ("auto", "light", "dark", "print"):
+        raise ValueError(f"theme is {theme!r}, not 'auto', 'light', 'dark' or 'print'")
+    if style not in ("merged", "classic"):
+        raise ValueError(f"style is {style!r}, not 'merged' or 'classic'")
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(f"names must map names to nodes, as locals() does, not {names!r}")
     graph = root if isinstance(root, Graph) else trace(root, names=names)
-    return Drawing(
-        graph, figure(graph, show=show, detail=detail, direction=direction), theme, style
+    find = _Finder(root, graph)
+    marked = nodes_between(graph, find(path[0]), find(path[1])) if path is not None else set()
+    if focus is not None:
+        shown = part_around(graph, find(focus), up, down)
+    else:
+        shown = _collapsed(graph, collapse, max_nodes)
+    pictured = figure(
+        shown, show=show, detail=detail, direction=direction, marked=shown_as(shown, marked)
     )
+    return Drawing(graph, shown, pictured, theme, style)
+
+
+def _collapsed(graph: Graph, how: str | int | bool, max_nodes: int) -> Graph:
+    if how == "auto" or how is True:
+        return _collapse(graph, min(VISIBLE, max_nodes)) if len(graph.nodes) > max_nodes else graph
+    if how == "modules":
+        return modules(graph)
+    if how is False or how is None:
+        return graph
+    if isinstance(how, int) and how > 0:
+        return modules(graph, how)
+    raise ValueError(
+        f"collapse is {how!r}, not 'auto', 'modules', False, or how many modules may stand around "
+        "each other"
+    )
+
+
+class _Finder:
+    """Places in a graph by node, name or place."""
+
+    def __init__(self, root: Any, graph: Graph) -> None:
+        self._root = root
+        self._graph = graph
+
+    def __call__(self, what: Node | str | int) -> int:
+        """Raises LookupError where it is not in the graph."""
+        if isinstance(what, str):
+            return search(self._graph, what)[0]
+        if isinstance(what, Node) and not isinstance(self._root, Graph):
+            roots = list(self._root) if isinstance(self._root, list | tuple) else [self._root]
+            places = {node: i for i, node in enumerate(inputs_first(roots))}
+            if what in places:
+                return places[what]
+        elif isinstance(what, int) and 0 <= what < len(self._graph.nodes):
+            return what
+        raise LookupError(f"{what!r} is not in this graph")
 
 
 class Drawing:
@@ -79,14 +142,15 @@ class Drawing:
 
     Attributes
     ----------
-    graph : the snapshot it was made from.
+    graph : the snapshot it was made from; shown : what of it is drawn.
     svg : the text of an SVG file.
     source : the picture as DOT text, for Graphviz.
     alt : what it shows, in words.
     """
 
-    def __init__(self, graph: Graph, figure: Figure, theme: str, style: str) -> None:
+    def __init__(self, graph: Graph, shown: Graph, figure: Figure, theme: str, style: str) -> None:
         self.graph = graph
+        self.shown = shown
         self._figure = figure
         self._theme = theme
         self._style = style
@@ -95,7 +159,7 @@ class Drawing:
     def svg(self) -> str:
         """The text of an SVG file: self-contained, with no script and no link.
 
-        The classic style is drawn by Graphviz; where there is none, as cards.
+        The classic style is drawn by Graphviz; where there is none, as merged.
         """
         if self._style == "classic":
             try:
@@ -114,8 +178,8 @@ class Drawing:
     def source(self) -> str:
         """The picture as DOT text: the same boxes and numbers, placed by whoever reads it."""
         if self._style == "classic":
-            return dot.classic(self.graph, direction=self._figure.direction)
-        return dot.cards(self._figure, theme="dark" if self._theme == "dark" else "light")
+            return dot.classic(self.shown, direction=self._figure.direction)
+        return dot.merged(self._figure, theme="light" if self._theme == "auto" else self._theme)
 
     @cached_property
     def alt(self) -> str:
@@ -193,7 +257,7 @@ class Drawing:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """An image that notebooks show even before they are trusted, and a table in words."""
         data = base64.b64encode(self.svg.encode("utf-8")).decode("ascii")
-        wide = self._style == "cards" and self._layout.width > _FITS
+        wide = self._style == "merged" and self._layout.width > _FITS
         image = (
             f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(self.alt)}" '
             f'style="max-width:{"none" if wide else "100%"}">'
@@ -202,4 +266,7 @@ class Drawing:
         return {"text/html": html, "text/plain": self.text()}
 
     def __repr__(self) -> str:
-        return f"<Drawing of {len(self.graph.nodes)} nodes: {telling.results(self.graph)}>"
+        count = f"{len(self.graph.nodes):,}"
+        if self.shown.hides:
+            count = f"{len(self.shown.nodes):,} of {count}"
+        return f"<Drawing of {count} nodes: {telling.results(self.graph)}>"

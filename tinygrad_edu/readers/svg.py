@@ -21,6 +21,7 @@ from tinygrad_edu.readers.figure import (
     ROW,
     SMALL_CELL,
     Box,
+    Edge,
     Figure,
 )
 from tinygrad_edu.readers.layout import Layout, Point
@@ -29,6 +30,8 @@ from tinygrad_edu.readers.palette import FONT, PALETTE, colour
 CORNER = 5  # px, the radius of a box's corners
 BADGE_ROW = 14  # px from one line of a badge to the next
 MARGIN = 14  # px of paper around everything
+CAPTION = 16  # px for the line below
+STACKED = 3  # px by which the box behind a box stands out
 _ROLES = {"name": "n", "muted": "m", "data": "d", "grad": "g"}
 
 
@@ -40,15 +43,18 @@ def svg(figure: Figure, layout: Layout, *, title: str, description: str, theme: 
     """
     prefix = "g" + hashlib.sha256(repr((figure, theme)).encode()).hexdigest()[:4]
     writer = _Writer(figure, layout, prefix)
-    width, height = math.ceil(layout.width + 2 * MARGIN), math.ceil(layout.height + 2 * MARGIN)
+    room = wording.cells(figure.caption) * SMALL_CELL
+    width = math.ceil(max(layout.width, room) + 2 * MARGIN)
+    height = math.ceil(layout.height + 2 * MARGIN) + (CAPTION if figure.caption else 0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" class="{prefix}" aria-label={_quoted(title)}>',
         f"<title>{_text(title)}</title>",
         f"<desc>{_text(description)}</desc>",
-        f"<style>{_style(prefix, theme)}</style>",
-        f'<defs><marker id="{prefix}-tip" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" '
-        f'markerHeight="7" orient="auto"><path class="{prefix}-tip" d="M0 1 8 4 0 7z"/></marker>'
+        f"<style>{_style(prefix, theme, figure)}</style>",
+        f'<defs><marker id="{prefix}-tip" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="9" '
+        f'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
+        f'<path class="{prefix}-tip" d="M0 1 8 4 0 7z"/></marker>'
         "</defs>",
         f'<rect class="{prefix}-paper" width="{width}" height="{height}" rx="8"/>',
         *writer.frames(),
@@ -59,6 +65,9 @@ def svg(figure: Figure, layout: Layout, *, title: str, description: str, theme: 
         f'<g class="{prefix}-l">',
         *writer.labels(),
         "</g>",
+        f'<text class="{prefix}-f" x="{MARGIN}" y="{height - 12}">{_text(figure.caption)}</text>'
+        if figure.caption
+        else "",
         "</svg>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -72,8 +81,9 @@ def _quoted(text: str) -> str:
     return quoteattr(text)
 
 
-def _style(p: str, theme: str) -> str:
-    """The CSS: every colour of the palette by its role, twice where the theme is open."""
+def _style(p: str, theme: str, figure: Figure) -> str:
+    """The CSS: the colours of the palette by their roles, twice where the theme is open."""
+    kinds = {box.kind for box in figure.boxes}
 
     def paint(what: str, role: str) -> str:
         if theme != "auto":
@@ -85,9 +95,11 @@ def _style(p: str, theme: str) -> str:
         return f"{selector}{{{';'.join(declarations)}}}"
 
     def box(kind: str, line: str, width: str) -> str:
+        if kind not in kinds:
+            return ""
         return rule(f".{p}-{kind}", paint("fill", kind), paint("stroke", line), width)
 
-    scheme = "light dark" if theme == "auto" else theme
+    scheme = {"auto": "light dark", "print": "light"}.get(theme, theme)
     return "".join(
         [
             rule(f".{p}", f"color-scheme:{scheme}", f"font:12px {FONT}"),
@@ -100,7 +112,12 @@ def _style(p: str, theme: str) -> str:
             rule(f".{p}-bar", paint("fill", "parameter line")),
             box("constant", "muted", "stroke-dasharray:3 2"),
             box("result", "outline", "stroke-width:1"),
+            box("group", "outline", "stroke-width:1"),
+            box("cut", "paper", "stroke-width:1"),
             box("output", "output line", "stroke-width:2.5"),
+            rule(f".{p}-on", paint("stroke", "data"), "stroke-width:3")
+            if any(box.marked for box in figure.boxes)
+            else "",
             rule(f".{p}-badge", paint("fill", "badge")),
             rule(f".{p}-n", paint("fill", "ink"), "font-weight:600"),
             rule(f".{p}-b", paint("fill", "ink"), "text-anchor:middle"),
@@ -146,8 +163,12 @@ class _Writer:
 
     def edges(self) -> list[str]:
         return [
-            f'<path id="{self.p}-e{i}" d="{_path(curve)}"/>' for i, curve in enumerate(self.curves)
+            f'<path id="{self.p}-e{i}" {self._on(edge)}d="{_path(curve)}"/>'
+            for i, (edge, curve) in enumerate(zip(self.figure.edges, self.curves, strict=True))
         ]
+
+    def _on(self, edge: Edge) -> str:
+        return f'class="{self.p}-on" ' if edge.marked else ""
 
     def labels(self) -> list[str]:
         """The texts on edges, each on a piece of paper so that the line does not cross it out."""
@@ -173,7 +194,12 @@ class _Writer:
 
     def _box(self, box: Box) -> str:
         p, (width, height) = self.p, box.size
-        parts = [f'<rect class="{p}-{box.kind}" width="{width}" height="{height}" rx="{CORNER}"/>']
+        kind = f"{p}-{box.kind} {p}-on" if box.marked else f"{p}-{box.kind}"
+        size = f'width="{width}" height="{height}" rx="{CORNER}"'
+        parts = [f'<rect class="{kind}" {size}/>']
+        if box.stack:
+            behind = f'<rect class="{p}-{box.kind}" x="{STACKED}" y="{STACKED}" {size}/>'
+            parts.insert(0, behind)
         if box.kind == "parameter":
             parts.append(f'<path class="{p}-bar" d="{_left_part(5, height, 0)}"/>')
         left = box.badge_width

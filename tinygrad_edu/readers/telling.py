@@ -33,8 +33,8 @@ def labels(graph: Graph) -> list[str]:
 
     found = []
     for node in graph.nodes:
-        if node.name:
-            label = wording.clean(node.name)
+        if node.name or node.group:
+            label = wording.clean(node.name or (node.group.label if node.group else ""))
             label = f"{label} ({fresh('#')})" if label in used else label
         elif node.kind == "constant" and node.is_scalar:
             found.append(wording.number(node.data))
@@ -114,7 +114,7 @@ def sentence(graph: Graph) -> str:
     if len(told) > _TOLD:
         results = sum(n.op is not None for n in graph.nodes)
         start = f"Graph of a computation of {results} operations on {len(told) - results} inputs. "
-        told = [graph.nodes[root] for root in graph.roots]
+        told = [graph.nodes[root] for root in graph.roots[:_TOLD]]
     steps = []
     for node in told:
         made = f" = {_made(node, names)}" if node.op is not None else ""

@@ -9,6 +9,33 @@ from typing import Any
 from tinygrad_edu.node import Node, nodes_in
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """What one node of a collapsed graph stands for.
+
+    Attributes
+    ----------
+    label : what it is: "fc1 (Linear)", "neuron", "12 inputs".
+    kind : "module", "arithmetic", "leaves", "part" (of what has no structure) or "cut" (a stub).
+    members : places of its nodes in the graph as traced.
+    operations, parameters : how many there are in it; parameters are counted in numbers.
+    norm : of the gradient of its parameters; None where none has arrived.
+    weights : places of the leaves that tell it from others of the same make, where known.
+    times : how many times it was used, with the same parameters.
+    siblings : how many others like it, with parameters of their own, are not shown.
+    """
+
+    label: str
+    kind: str
+    members: tuple[int, ...] = ()
+    operations: int = 0
+    parameters: int = 0
+    norm: float | None = None
+    weights: frozenset[int] = frozenset()
+    times: int = 1
+    siblings: int = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class GraphNode:
     """One node of a `Graph`.
@@ -23,7 +50,11 @@ class GraphNode:
     data, grad : copies; `grad` is None where none has arrived.
     shape, dtype : of an array; () and None for a Value.
     options : the operation's metadata.
-    requires_grad, name, scope, line : as on the live node.
+    requires_grad, name, scope, line : as on the live node; a module is in `scope` as well.
+    calls : for each frame in `scope` which call of a module it is, counted from 1; 0 for a block.
+    origin : its place in the graph as traced, where this is a part of one.
+    group : what it stands for, in a collapsed graph; its data and the rest are then those of the
+        one node in it that is used outside, or None.
     """
 
     index: int
@@ -40,11 +71,37 @@ class GraphNode:
     name: str | None
     scope: tuple[str, ...]
     line: tuple[str, int] | None
+    calls: tuple[int, ...] = ()
+    origin: int | None = None
+    group: Group | None = None
+
+    @property
+    def place(self) -> int:
+        """Its place in the graph as traced: what it is known by in every part of that."""
+        return self.index if self.origin is None else self.origin
+
+    def moved(self, index: int, inputs: tuple[int, ...]) -> GraphNode:
+        """The same node at another place, in a part of the graph."""
+        node = object.__new__(GraphNode)
+        for name in _FIELDS:  # `dataclasses.replace` takes five times as long
+            object.__setattr__(node, name, getattr(self, name))
+        object.__setattr__(node, "origin", self.place)
+        object.__setattr__(node, "index", index)
+        object.__setattr__(node, "inputs", inputs)
+        return node
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing in the graph leads to it."""
+        return not self.inputs and self.op is None
 
     @property
     def is_scalar(self) -> bool:
         """Whether it holds one Python float rather than an array."""
         return self.dtype is None
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(GraphNode))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +110,17 @@ class Graph:
 
     nodes: tuple[GraphNode, ...]
     roots: tuple[int, ...]
+    total: int = 0  # in a collapsed graph or a part of one: how many nodes there are
 
     @property
     def edges(self) -> list[tuple[int, int, int]]:
         """One (from, to, operand slot) per use of a node."""
         return [(i, n.index, slot) for n in self.nodes for slot, i in enumerate(n.inputs)]
+
+    @property
+    def hides(self) -> bool:
+        """Whether nodes are left out or stand for several."""
+        return self.total > len(self.nodes)
 
     @property
     def has_gradients(self) -> bool:
@@ -84,17 +147,18 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
     order = inputs_first(roots)
     ends = set(roots)
     places = {node: i for i, node in enumerate(order)}
-    labels = {
+    labels: dict[Node, str] = {
         node: name
         for name, node in (names or {}).items()
         if isinstance(node, Node) and not name.startswith("_")
     }
-    scopes = _scopes(order)
+    scopes, given, own = _modules(order)
+    labels = own | labels
     copies: dict[int, Any] = {}
     nodes = tuple(
         GraphNode(
             index=i,
-            kind=_kind(node, node in ends),
+            kind=_kind(node, node in ends, node in given),
             op=node.op,
             inputs=tuple(places[x] for x in node.inputs),
             args=tuple(_copy(x, copies) for x in node.args),
@@ -105,8 +169,9 @@ def trace(root: Node | list[Node] | tuple[Node, ...], *, names: Any = None) -> G
             options=node.options,
             requires_grad=node.requires_grad,
             name=node.name or labels.get(node),
-            scope=scopes.get(node, node.scope),
+            scope=scopes[node][0] if node in scopes else node.scope,
             line=node.line,
+            calls=scopes[node][1] if node in scopes else (0,) * len(node.scope),
         )
         for i, node in enumerate(order)
     )
@@ -131,8 +196,11 @@ def inputs_first(roots: list[Any]) -> list[Any]:
     return list(order)
 
 
-def _scopes(order: list[Node]) -> dict[Node, tuple[str, ...]]:
-    """The frames of the nodes made by modules: `scope` blocks and calls, outermost first.
+def _modules(
+    order: list[Node],
+) -> tuple[dict[Node, tuple[tuple[str, ...], tuple[int, ...]]], set[Node], dict[Node, str]]:
+    """The frames of the nodes that modules made, `scope` blocks and calls, outermost first, with
+    the numbers of the calls; the leaves that modules were given; and the names of their own.
 
     A call is remembered on what it returned; what it made lies between that and its arguments.
     """
@@ -140,23 +208,38 @@ def _scopes(order: list[Node]) -> dict[Node, tuple[str, ...]]:
     for node in order:
         for call in _calls(node):
             calls.setdefault(id(call[2]), (call, []))[1].append(node)
-    made = [(call, _made(call, returned)) for call, returned in calls.values()]
-    made.sort(key=lambda found: -len(found[1]))  # a call inside another made fewer
-    around: dict[Node, list[tuple[int, str]]] = {}
-    for (module, _, _, depth, _), nodes in made:
+    numbers: dict[int, int] = {}
+    made = []
+    for call, returned in calls.values():
+        module = call[0]
+        numbers[id(module)] = number = numbers.get(id(module), 0) + 1
         kind = type(module).__name__
         label = f"{module._attribute} ({kind})" if module._attribute else kind
+        made.append((_made(call, returned), call[3], label, number))
+    made.sort(key=lambda found: -len(found[0]))  # a call inside another made fewer
+    around: dict[Node, list[tuple[int, str, int]]] = {}
+    for nodes, *frame in made:
         for node in nodes:
-            around.setdefault(node, []).append((depth, label))
+            around.setdefault(node, []).append(tuple(frame))
     found = {}
-    for node, labels in around.items():
-        path: list[str] = []
+    for node, frames in around.items():
+        path: list[tuple[str, int]] = []
+        blocks = [(name, 0) for name in node.scope]
         opened = 0
-        for depth, label in labels:
-            path += [*node.scope[opened:depth], label]
+        for depth, label, number in frames:
+            path += [*blocks[opened:depth], (label, number)]
             opened = max(opened, depth)
-        found[node] = (*path, *node.scope[opened:])
-    return found
+        names, numbered = zip(*path, *blocks[opened:], strict=True)
+        found[node] = (names, numbered)
+    given = {x for call, _ in calls.values() for x in nodes_in(call[1:3]) if x.op is None}
+    modules = {id(call[0]): call[0] for call, _ in calls.values()}
+    own = {
+        x: name
+        for module in modules.values()
+        for name, x in module.__dict__.items()
+        if isinstance(x, Node)
+    }
+    return found, given, own
 
 
 def _calls(node: Node) -> list[Any]:
@@ -191,9 +274,11 @@ def _made(call: Any, returned: list[Node]) -> list[Node]:
     return nodes
 
 
-def _kind(node: Node, is_root: bool) -> str:
+def _kind(node: Node, is_root: bool, is_given: bool) -> str:
     if node.op is not None:
         return "output" if is_root else "result"
+    if is_given:
+        return "input"
     if not node.requires_grad:
         return "constant" if node.name is None else "input"
     return "input" if getattr(node, "dtype", None) is None else "parameter"

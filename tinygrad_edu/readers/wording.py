@@ -90,10 +90,19 @@ def statistics(array: Any) -> list[str]:
     if any(unusual):
         counts = [f"{n} {what}" for n, what in zip(unusual, ("nan", "inf"), strict=True) if n]
         return [f"! {', '.join(counts)} of {size}"]
-    flat = wide.reshape(-1)
-    scale = float(abs(flat).max()) or 1.0  # so that squares of large numbers do not overflow
-    norm = scale * math.sqrt(float(((flat / scale) ** 2).sum()))
-    return [number(x) for x in (flat.min(), flat.max(), norm)]
+    return [number(x) for x in (wide.min(), wide.max(), norm(wide))]
+
+
+def norm(array: Any) -> float:
+    """The Euclidean norm of all elements.
+
+    >>> import numpy
+    >>> f"{norm(numpy.array([3e200, 4e200])):.3g}"
+    '5e+200'
+    """
+    flat = array.astype("float64").reshape(-1)
+    scale = float(abs(flat).max(initial=0.0)) or 1.0  # squares of large numbers would overflow
+    return scale * math.sqrt(float(((flat / scale) ** 2).sum()))
 
 
 def shape(sizes: tuple[int, ...]) -> str:
