@@ -23,6 +23,7 @@ LADDER = [
     "nn",
     "optim",
     "data",
+    "metrics",
     "files",
     "plots",
     "train",

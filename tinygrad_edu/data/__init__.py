@@ -9,6 +9,7 @@
 [(2,), (2,)]
 """
 
+from tinygrad_edu.data import transforms
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import Dataset, Subset, TensorDataset, random_split
 from tinygrad_edu.data.loader import DataLoader
@@ -74,5 +75,6 @@ __all__ = [
     "random_split",
     "reversals",
     "sentences",
+    "transforms",
     "wine",
 ]
