@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.ops.registry import op
     from tinygrad_edu.readers.latex import latex, rule_latex
     from tinygrad_edu.readers.picture import draw
+    from tinygrad_edu.readers.program import compile
     from tinygrad_edu.readers.stepper import Stepper
     from tinygrad_edu.readers.story import story
     from tinygrad_edu.readers.trace import trace
@@ -55,6 +56,7 @@ else:
         "ops.registry": "op",
         "readers.latex": "latex rule_latex",
         "readers.picture": "draw",
+        "readers.program": "compile",
         "readers.stepper": "Stepper",
         "readers.story": "story",
         "readers.trace": "trace",
@@ -84,6 +86,7 @@ __all__ = [
     "Value",
     "arange",
     "checkpoint",
+    "compile",
     "data",
     "detect_anomaly",
     "draw",

@@ -265,6 +265,7 @@ def register_hook(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     What the hook returns, unless None, takes the gradient's place.  Returns a function that
     removes the hook.
     """
+    refuse_read(node)
     if node.note.hooks is None:
         node.note.hooks = []
     hooks = node.note.hooks

@@ -119,5 +119,5 @@ def _drawn(draw: Callable[[], Any], dtype: Any, options: dict[str, Any]) -> Tens
     out = Tensor(numpy.asarray(draw(), dtype), **options)
     tape = current_mode().tape
     if tape is not None:
-        tape.source(out, lambda: numpy.asarray(draw(), dtype))
+        tape.source(out, lambda: numpy.asarray(draw(), dtype), draws=True)
     return out

@@ -1,0 +1,318 @@
+"""compile(f): f as a program that was written once and runs again and again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.engine.backprop import grad
+from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.node import Node, current_mode, nodes_in, record, set_mode
+from tinygrad_edu.ops.random import watch_generators
+from tinygrad_edu.ops.registry import Op, graph
+from tinygrad_edu.readers.program.guards import Guards, names_of
+from tinygrad_edu.readers.program.loading import load
+from tinygrad_edu.readers.program.passes import PASSES, improve
+from tinygrad_edu.readers.program.tape import Tape
+from tinygrad_edu.readers.program.tracing import Trace
+from tinygrad_edu.readers.program.writer import write
+
+MOST = 16  # programs that a compiled function keeps
+
+
+class Compiled:
+    """What `compile` returns: call it as the function it was made from."""
+
+    def __init__(self, function: Callable[..., Any], passes: tuple[str, ...]) -> None:
+        self.function = function
+        self.passes = passes
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._entries: dict[Any, list[Entry]] = {}
+        self._last: Entry | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        mode = current_mode()
+        if mode.tape is not None:  # inside another program: part of it
+            return self.function(*args, **kwargs)
+        nodes: list[Node] = []
+        key: list[Any] = [mode.recording]
+        for x in args:
+            _describe(x, nodes, key)
+        for name in kwargs:
+            key.append(name)
+            _describe(kwargs[name], nodes, key)
+        found = tuple(key)
+        for entry in self._entries.get(found, ()):
+            if entry.guards.hold():
+                break
+        else:
+            entry = self._trace(found, args, kwargs)
+        self._last = entry
+        return entry.run(nodes, args, kwargs)
+
+    @property
+    def source(self) -> str:
+        """The program that ran last, as Python.  RuntimeError before the first call."""
+        return self._program.written.text
+
+    @property
+    def _program(self) -> Entry:
+        if self._last is None:
+            raise RuntimeError(
+                f"{self.__name__} has not been called yet: its program depends on the shapes and "
+                "dtypes of its arguments; call it once"
+            )
+        return self._last
+
+    def _trace(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        entry = Entry(self, args, kwargs)
+        count = sum(map(len, self._entries.values()))
+        while count >= MOST:  # the key that was traced first goes first
+            count -= len(self._entries.pop(next(iter(self._entries))))
+        self._entries.setdefault(key, []).insert(0, entry)
+        return entry
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__name__}>"
+
+
+def compile(f: Callable[..., Any] | None = None, *, passes: tuple[str, ...] = tuple(PASSES)) -> Any:
+    """f as a program: the first call records what f does, later ones run generated Python.
+
+    The result is an ordinary node: its ``backward()`` fills the gradients of arguments, parameters
+    and everything f reaches by closure.  Also a decorator.
+
+    f : a function, module or method of Tensors or of Values (arrays arrive as Tensors), in any
+        nesting of tuples, lists and dictionaries; it returns nodes, in the same way.
+    passes : the names of the optimisations to apply; all by default.
+
+    What is traced is what f does with nodes.  Other Python values, the numbers among the arguments
+    and the branches they decide included, are baked in: a new number, shape, dtype, or mode
+    (`train`, `no_grad`) makes a new program, a global number that changes goes unseen.  Reading the
+    value of a node inside f (``bool``, ``float``, ``item``, ``numpy``, ``data``) raises TypeError,
+    since a program must hold for every value.
+
+    >>> from tinygrad_edu import Tensor, compile
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> f = compile(lambda x: (w * x).sum())
+    >>> f(Tensor([3.0, 4.0])).backward()
+    >>> w.grad.tolist()
+    [3.0, 4.0]
+
+    Built in lesson 41.
+    """
+    if f is None:
+        return lambda f: compile(f, passes=passes)
+    if not callable(f):
+        raise TypeError(f"compile takes a function, not a {type(f).__name__}")
+    unknown = [name for name in passes if name not in PASSES]
+    if unknown:
+        raise ValueError(f"compile has no pass {unknown[0]!r}; it has {', '.join(PASSES)}")
+    return Compiled(f, passes)
+
+
+def _describe(x: Any, nodes: list[Node], key: list[Any]) -> None:
+    """Append the nodes in an argument, and what a program depends on about it."""
+    if isinstance(x, Node):
+        nodes.append(x)
+        data = x._data
+        key.append((data.__class__, x.requires_grad))
+        if data.__class__ is not float:
+            key.append((data.shape, data.dtype))
+    elif isinstance(x, numpy.ndarray):
+        nodes.append(Tensor._constant(x))
+        key.append((numpy.ndarray, x.shape, x.dtype))
+    elif x.__class__ in (list, tuple):
+        key.append((x.__class__, len(x)))
+        for part in x:
+            _describe(part, nodes, key)
+    elif x.__class__ is dict:
+        key.append((dict, *x))
+        for part in x.values():
+            _describe(part, nodes, key)
+    elif x.__class__ in (int, float, bool, str, type(None)):
+        key.append((x.__class__, x))
+    else:
+        key.append(_Same(x))
+
+
+class _Same:
+    """An object as a key: equal to itself alone, and kept alive, so that nothing takes its id."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+class Entry:
+    """One program of a compiled function, and how to call it."""
+
+    def __init__(self, owner: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function, title = owner.function, owner.__name__
+        order: list[Node] = []
+        given = [_stand_in(x, order) for x in args]
+        named = {name: _stand_in(x, order) for name, x in kwargs.items()}
+        tape = Tape()
+        with _nothing_drawn():
+            with set_mode(tape=tape, lines=True):
+                returned = self.function(*given, **named)
+            results = list(nodes_in(returned))
+            if not results:
+                raise TypeError(
+                    f"compile: {title} must return a Value or a Tensor, or several in tuples, "
+                    f"lists or dictionaries, not {type(returned).__name__}"
+                )
+            trace = Trace(tape, order, results, names_of(self.function, tape, given, named))
+        self.traced = trace.program
+        self.program = improve(trace.program, owner.passes)
+        self.written = write(self.program, title)
+        self.xp = trace.recording.xp
+        self.loaded = load(self.written, self.xp, title)
+        self.captured = trace.captured
+        self.guards = Guards(self.function, tape, trace.captured)
+        self.draws = tape.draws
+        self._engine = results[0].engine
+        self._wanted = [i for i, x in enumerate(order) if x.requires_grad]
+        self._captured_wanted = [x for x in trace.captured if x.requires_grad]
+        self._structure = _structure(returned)
+        handed: dict[Node, Any] = dict(zip(trace.captured, trace.captured, strict=True))
+        handed |= {x: i for i, x in enumerate(order)}
+        self._results = [handed.get(x, self._computed(k)) for k, x in enumerate(results)]
+
+    def _computed(self, k: int) -> Op | None:
+        """The operation that result k is recorded under, if it has gradients."""
+        return _operation(self, k) if self.program.gradients[k] else None
+
+    def run(self, nodes: list[Node], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The results for these arguments, as nodes."""
+        data = [x._data for x in nodes]
+        data += [x._data for x in self.captured]
+        outs, seen, kept = self.loaded.forward(*data)
+        start = 0
+        for effect in self.program.effects:
+            stop = start + len(effect.places)
+            effect.act(*seen[start:stop])
+            start = stop
+        touched = (*[nodes[i] for i in self._wanted], *self._captured_wanted)
+        touched_data = tuple([x._data for x in touched])
+        results: list[Node] = []
+        saved = iter(kept)
+        engine = self._engine
+        for out, how in zip(outs, self._results, strict=True):
+            if isinstance(how, int):
+                results.append(nodes[how])
+            elif isinstance(how, Node):
+                results.append(how)
+            elif how is None:
+                results.append(engine._constant(engine._hold(out)))
+            else:
+                options = {"run": Run(self, next(saved), args, kwargs)}
+                results.append(record(how, engine, out, touched, touched_data, options, True))
+        return _filled(self._structure, iter(results))
+
+
+def _stand_in(x: Any, order: list[Node]) -> Any:
+    """An argument in which every node and array has become a leaf of its own, noted in `order`."""
+    if isinstance(x, Node):
+        node = x.engine._constant(x._data)
+        node.requires_grad = x.requires_grad
+        if x.name:
+            node.name = x.name
+        order.append(node)
+        return node
+    if isinstance(x, numpy.ndarray):
+        order.append(Tensor._constant(x))
+        return order[-1]
+    if x.__class__ in (list, tuple):
+        return x.__class__([_stand_in(part, order) for part in x])
+    if x.__class__ is dict:
+        return {name: _stand_in(part, order) for name, part in x.items()}
+    return x
+
+
+@contextlib.contextmanager
+def _nothing_drawn() -> Iterator[None]:
+    """Afterwards random generators are as before: the program's first run draws the numbers."""
+    with watch_generators() as drawn:
+        try:
+            yield
+        finally:
+            for generator, state in drawn:
+                generator.bit_generator.state = state
+
+
+class Run:
+    """What a result keeps of the call that made it."""
+
+    __slots__ = ("args", "entry", "kwargs", "saved")
+
+    def __init__(self, entry: Entry, saved: Any, args: Any, kwargs: Any) -> None:
+        self.entry = entry
+        self.saved = saved
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return "<one run>"
+
+
+def _operation(entry: Entry, k: int) -> Op:
+    """The operation whose results are result k of the program."""
+
+    def program(xp: Any, *xs: Any, run: Run) -> Any:
+        with set_mode(recording=False, effects=False):
+            return list(nodes_in(entry.function(*run.args, **run.kwargs)))[k]._data
+
+    def rule(xp: Any, g: Any, out: Any, *xs: Any, run: Run) -> Any:
+        if xp is not graph:
+            return entry.loaded.backward[k](g, run.saved)
+        if entry.draws:
+            raise RuntimeError(
+                "a program that draws random numbers cannot be differentiated twice: they would "
+                "be drawn anew; call the function itself"
+            )
+        with set_mode(recording=True, effects=False, in_rule=False):
+            again = list(nodes_in(entry.function(*run.args, **run.kwargs)))[k]
+            return grad(again, xs, g, create_graph=True)
+
+    program.__name__ = "program"
+    made = Op(program, symbol="program", latex=None, differentiable=True)
+    made.rule = rule
+    return made
+
+
+def _structure(x: Any) -> Any:
+    """What a function returned, with a mark in the place of every node."""
+    if isinstance(x, Node):
+        return _NODE
+    if x.__class__ in (list, tuple):
+        return x.__class__([_structure(part) for part in x])
+    if x.__class__ is dict:
+        return {name: _structure(part) for name, part in x.items()}
+    return x
+
+
+_NODE = object()
+
+
+def _filled(structure: Any, nodes: Iterator[Node]) -> Any:
+    """The structure with nodes in the places of the marks."""
+    if structure is _NODE:
+        return next(nodes)
+    if structure.__class__ in (list, tuple):
+        return structure.__class__([_filled(part, nodes) for part in structure])
+    if structure.__class__ is dict:
+        return {name: _filled(part, nodes) for name, part in structure.items()}
+    return structure

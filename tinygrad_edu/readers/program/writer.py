@@ -1,0 +1,252 @@
+"""Program -> Python source: one line per step, in the words of the vocabulary."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os.path
+from collections.abc import Iterable
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.readers.program.names import Names, comment
+from tinygrad_edu.readers.program.steps import LEAVES, SOURCE, Program, Ref, Step
+
+INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "greater": ">",
+    "greater_equal": ">=",
+    "less": "<",
+    "less_equal": "<=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+# How tightly the text of a step binds; all other steps are calls, which bind tightest.
+LEVELS = dict.fromkeys(INFIX, 1) | {"add": 2, "subtract": 2, "multiply": 3, "negative": 4}
+_CALL = 5
+_WIDTH = 96  # columns up to which steps that are used once are written inside the next
+_INDENT = "    "
+_RESERVED = {"saved", "inf", "nan", "forward", "slice"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Written:
+    """Source, and what its names mean.
+
+    text : the source: a function ``forward`` and one ``backward`` per result with gradients.
+    uses : the names of the vocabulary, and of kept operations, that it calls.
+    objects : the objects that stand in it by name: arrays, generators.
+    """
+
+    text: str
+    uses: frozenset[str]
+    objects: dict[str, Any]
+
+
+def write(program: Program, title: str = "f") -> Written:
+    """The source of a program.
+
+    title : the name of the user's function, for the comment at its head.
+    """
+    return _Writer(program, title).write()
+
+
+class _Writer:
+    def __init__(self, program: Program, title: str) -> None:
+        self.program = program
+        self.title = comment(title)
+        self.uses = {step.name for step in program.steps} - {*LEAVES, *INFIX, SOURCE}
+        self.names = Names({*self.uses, *_RESERVED})
+        self.objects: dict[str, Any] = {}
+        self.called: dict[int, str] = {}
+        self.scalar = all(step.dtype is None for step in program.steps)
+        self.once: set[int] = set()  # steps of the function being written that are read once
+        self.levels: dict[int, int] = {}  # of those that wait to be written inside another
+
+    def write(self) -> Written:
+        steps = self.program.steps
+        for i, step in enumerate(steps):
+            if step.name == "input":
+                self.called[i] = self.names.new(step.label)
+        lines = [f"# {self.title}: a program of {self.program.operations} operations", ""]
+        lines += self._forward()
+        for k, places in enumerate(self.program.gradients):
+            if places:
+                lines += ["", "", *self._backward(k, places)]
+        uses = frozenset(self.uses - {"negative"})
+        return Written("\n".join(lines) + "\n", uses, self.objects)
+
+    def saved(self, k: int) -> list[int]:
+        """The places that the backward pass of result k reads: inputs and forward results."""
+        steps = self.program.steps
+        _, frontier = _reach(steps, (i for i in self.program.gradients[k] if i is not None))
+        return [i for i in frontier if steps[i].name not in ("constant", "seed")]
+
+    def _forward(self) -> list[str]:
+        program = self.program
+        inputs = [self.called[i] for i, s in enumerate(program.steps) if s.name == "input"]
+        lines = [f"def forward({', '.join(inputs)}):"]
+        body = [i for i, step in enumerate(program.steps) if not step.backward]
+        ends = {*program.results, *(i for e in program.effects for i in e.places)}
+        ends.update(i for k, g in enumerate(program.gradients) if g for i in self.saved(k))
+        lines += self._body(body, ends)
+        results = "".join(f"{self._result(i)}, " for i in program.results)
+        effects = "".join(f"{self._value(i)}, " for e in program.effects for i in e.places)
+        kept = [
+            "(" + "".join(f"{self._value(i)}, " for i in self.saved(k)) + ")"
+            for k, places in enumerate(program.gradients)
+            if places
+        ]
+        kept_for_each = "".join(f"{names}, " for names in kept)
+        lines.append(f"{_INDENT}return ({results}), ({effects}), ({kept_for_each})")
+        return lines
+
+    def _result(self, i: int) -> str:
+        """A result that nobody else holds: a copy of a leaf."""
+        step = self.program.steps[i]
+        copied = step.name in LEAVES and hasattr(step.dtype, "kind")
+        return self._value(i) + ".copy()" * copied
+
+    def _backward(self, k: int, places: tuple[int | None, ...]) -> list[str]:
+        steps = self.program.steps
+        body, frontier = _reach(steps, (i for i in places if i is not None))
+        seed = next((i for i in frontier if steps[i].name == "seed"), None)
+        name = "g" if seed is None else self.called.setdefault(seed, self.names.new("g"))
+        lines = [f"def backward_{k}({name}, saved):"]
+        kept = [self._value(i) for i in self.saved(k)]
+        if kept:
+            lines.append(f"{_INDENT}({''.join(x + ', ' for x in kept)}) = saved")
+        lines += self._body(body, {i for i in places if i is not None})
+        returned = ", ".join(self._returned(places, j) for j in range(len(places)))
+        lines.append(f"{_INDENT}return ({returned},)")
+        return lines
+
+    def _returned(self, places: tuple[int | None, ...], j: int) -> str:
+        """A gradient that nobody else holds: a copy if it is saved, or another leaf's too."""
+        place = places[j]
+        if place is None:
+            return "None"
+        step = self.program.steps[place]
+        shared = place in places[:j] or not step.backward
+        return self._value(place) + ".copy()" * (shared and step.dtype is not None)
+
+    def _body(self, places: list[int], ends: set[int]) -> list[str]:
+        """The lines of a function; `ends` are the places that are read after them."""
+        if self.scalar:
+            self.once = _read_once(self.program.steps, places) - ends
+        lines, origin = [], ""
+        for i in places:
+            step = self.program.steps[i]
+            if step.name in LEAVES:
+                continue
+            right = self._expression(step)
+            if i in self.once and len(right) < _WIDTH:
+                self.called[i], self.levels[i] = right, LEVELS.get(step.name, _CALL)
+                continue
+            of = _short(step.origin).partition(", ")[2] if self.scalar else _short(step.origin)
+            if of != origin:
+                origin = of
+                lines.append(f"{_INDENT}# {origin}")
+            lines.append(_INDENT + self._line(i, step, right))
+        return lines
+
+    def _line(self, i: int, step: Step, right: str) -> str:
+        self.called[i] = name = self.names.new(step.label or "t_1")
+        text = f"{name} = {right}"
+        return text if self.scalar else f"{text}  # {step.shape}"
+
+    def _expression(self, step: Step) -> str:
+        if step.name == SOURCE:
+            return f"{self._object(step.options['read'], 'read_1')}()"
+        level = LEVELS.get(step.name)
+        if level is not None:
+            # a - b - c is (a - b) - c; but a < b == c would mean something else.
+            tight = [level, level + 1] if level > 1 else [2, 2]
+            operands = [self._within(i, t) for i, t in zip(step.inputs, tight, strict=False)]
+            if step.name == "negative":
+                return f"-{operands[0]}"
+            return f"{operands[0]} {INFIX[step.name]} {operands[1]}"
+        operands = [self._value(i) for i in step.inputs]
+        options = [f"{name}={self._option(part)}" for name, part in step.options.items()]
+        return f"{step.name}({', '.join([*operands, *options])})"
+
+    def _within(self, i: int, level: int) -> str:
+        """A result as part of an expression, in brackets if it binds less tightly."""
+        text = self._value(i)
+        return f"({text})" if self.levels.get(i, _CALL) < level else text
+
+    def _value(self, i: int) -> str:
+        """A result by its name; a constant by its number."""
+        if i not in self.called:
+            step = self.program.steps[i]
+            assert step.name == "constant", f"step {i}, {step.name}, is read before it is computed"
+            self.called[i] = self._constant(step.data)
+        return self.called[i]
+
+    def _constant(self, data: Any) -> str:
+        if data.__class__ in (float, int, bool):
+            return _number(data)
+        return self._object(data, "c_1")
+
+    def _option(self, option: Any) -> str:
+        if isinstance(option, Ref):
+            return self._value(option.place)
+        if option.__class__ is tuple:
+            inner = ", ".join(map(self._option, option))
+            return f"({inner},)" if len(option) == 1 else f"({inner})"
+        if option.__class__ is float:
+            return _number(option)
+        if option is None or option is Ellipsis or option.__class__ in (int, bool, str):
+            return repr(option)
+        if option.__class__ is slice:
+            ends = (option.start, option.stop, option.step)
+            return f"slice({', '.join(map(self._option, ends))})"
+        if isinstance(option, numpy.integer):
+            return repr(int(option))
+        if isinstance(option, numpy.dtype) and option.isbuiltin:
+            return repr(option.name)
+        return self._object(option, "o_1")
+
+    def _object(self, thing: Any, wish: str) -> str:
+        for name, known in self.objects.items():
+            if known is thing:
+                return name
+        name = self.names.new(wish)
+        self.objects[name] = thing
+        return name
+
+
+def _reach(steps: tuple[Step, ...], ends: Iterable[int]) -> tuple[list[int], list[int]]:
+    """The backward steps that lead to `ends`, in order, and what they read from outside."""
+    waiting, seen = list(ends), set[int]()
+    while waiting:
+        i = waiting.pop()
+        if i not in seen:
+            seen.add(i)
+            if steps[i].backward:
+                waiting += steps[i].refs
+    inside = [i for i in sorted(seen) if steps[i].backward and steps[i].name != "seed"]
+    return inside, [i for i in sorted(seen) if not steps[i].backward or steps[i].name == "seed"]
+
+
+def _read_once(steps: tuple[Step, ...], places: list[int]) -> set[int]:
+    """The steps without a user's name that exactly one of these steps reads, once."""
+    count: dict[int, int] = {}
+    for place in places:
+        for i in steps[place].refs:
+            count[i] = count.get(i, 0) + 1
+    return {i for i in places if count.get(i) == 1 and not steps[i].named}
+
+
+def _number(x: float) -> str:
+    text = repr(x) if math.isfinite(x) else f"{'-' if x < 0 else ''}{'nan' if x != x else 'inf'}"
+    return f"({text})" if text.startswith("-") else text
+
+
+def _short(origin: str) -> str:
+    """An origin in which the file has lost its folder."""
+    what, comma, where = origin.partition(", ")
+    return comment(what + comma + os.path.basename(where))
