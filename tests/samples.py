@@ -889,6 +889,11 @@ random: dict[str, list[Sample]] = {
     for name in ("uniform_like", "normal_like")
 }
 
+# The same queries, keys and masks, without the values.
+fused["attention_weights"] = [
+    t._replace(args=(*t.args[:2], *t.args[3:])) for t in fused["scaled_dot_product_attention"]
+]
+
 SAMPLES: dict[str, list[Sample]] = {
     **elementwise,
     **reductions,

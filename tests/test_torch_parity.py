@@ -229,6 +229,15 @@ PARITY = {
         x, None, None, *affine, training=True, eps=eps
     ),
     "group_norm": lambda x, *affine, num_groups, eps: F.group_norm(x, num_groups, *affine, eps=eps),
+    "attention_weights": lambda q, k, mask=None, *, causal, scale: F.scaled_dot_product_attention(
+        # the weights themselves are the result for values that are the identity
+        q,
+        k,
+        torch.eye(k.shape[-2], dtype=q.dtype).expand(*k.shape[:-1], -1),
+        mask,
+        is_causal=causal,
+        scale=scale,
+    ),
     "scaled_dot_product_attention": lambda q, k, v, mask=None, *, causal, scale: (
         F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=scale)
     ),

@@ -97,11 +97,6 @@ layer_norm: Function = from_op(
 group_norm: Function = from_op(
     ops.group_norm, "input, num_groups, weight=None, bias=None, eps=1e-5"
 )
-scaled_dot_product_attention: Function = from_op(
-    ops.scaled_dot_product_attention,
-    "query, key, value, attn_mask=None, *, is_causal=False, scale=None",
-    causal="is_causal",
-)
 conv1d: Function = from_op(
     ops.conv1d, "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
 )
@@ -440,6 +435,43 @@ def _dropped(input: Tensor, like: Tensor, p: float, training: bool, generator: A
         return input
     kept = ops.uniform_like(like, generator=generator) >= p
     return ops.where(kept, input * (1.0 / (1.0 - p) if p < 1.0 else 0.0), 0.0)
+
+
+# Attention
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    *,
+    generator: Any = None,
+) -> Tensor:
+    """softmax(query keyᵀ scale) value: the mean of the values, weighted by how well keys fit.
+
+    query : (..., L, size), key : (..., S, size), value : (..., S, width) -> (..., L, width).
+    attn_mask : broadcasting to (..., L, S); bool, where **True lets a query see a key** (in
+        `nn.MultiheadAttention` and the transformers True hides it, as in PyTorch), or numbers to
+        add to the scores.  A query that sees no key gives 0.
+    dropout_p : each weight is 0 with this probability, always: pass 0 in evaluation.
+    is_causal : query i sees keys 0 to i, of what the mask leaves.  scale : 1/sqrt(size) by default.
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
+
+    >>> q, k = Tensor([[1.0]]), Tensor([[2.0], [2.0]])
+    >>> scaled_dot_product_attention(q, k, Tensor([[1.0], [3.0]])).tolist()
+    [[2.0]]
+    """
+    mask = given(attn_mask)
+    if dropout_p == 0.0:
+        return ops.scaled_dot_product_attention(
+            query, key, value, *mask, causal=is_causal, scale=scale
+        )
+    weights = ops.attention_weights(query, key, *mask, causal=is_causal, scale=scale)
+    return ops.matmul(dropout(weights, dropout_p, generator=generator), value)
 
 
 # Similarity

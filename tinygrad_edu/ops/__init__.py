@@ -70,6 +70,7 @@ from tinygrad_edu.ops.elementwise import (
 )
 from tinygrad_edu.ops.fused import (
     affine,
+    attention_weights,
     batch_norm,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -166,6 +167,7 @@ __all__ = [
     "argmax",
     "argmin",
     "astype",
+    "attention_weights",
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",

@@ -349,6 +349,39 @@ def _affine_vjp(xp, g, normal, affine, wide):
 # Attention
 
 
+@op(latex=r"\operatorname{{softmax}}\left({q} {k}^T\right)")
+def attention_weights(xp, q, k, *mask, causal=False, scale=None):
+    """softmax(q kᵀ scale): how well each key fits each query, in numbers that add up to 1.
+
+    q : (..., L, size), k : (..., S, size) -> (..., L, S).
+    mask : at most one, broadcasting to (..., L, S); bool (True lets a query see a key) or numbers
+    to add to the scores.  causal : query i sees keys 0 to i.  scale : 1/sqrt(size) by default.
+    A query that sees no key has weights 0.
+    Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
+    """
+    scores = xp.matmul(_scale(q, scale) * q, xp.matrix_transpose(k))
+    for m in mask:
+        scores = xp.where(m, scores, -math.inf) if m.dtype.kind == "b" else scores + m
+    if causal:
+        one = xp.ones_like(xp.getitem(scores, index=(slice(1),) * (scores.ndim - 2)))
+        scores = xp.where(xp.tril(one) == 1, scores, -math.inf)
+    if not mask:
+        return softmax.read(xp, scores, axis=-1)
+    sees = xp.max(scores, axis=-1, keepdims=True) > -math.inf
+    return softmax.read(xp, xp.where(sees, scores, 0.0), axis=-1) * sees
+
+
+@attention_weights.vjp
+def attention_weights_vjp(xp, g, out, q, k, *mask, causal, scale):
+    (scores,) = softmax.rule(xp, g, out, out, axis=-1)
+    factor = _scale(q, scale)
+    return (
+        lambda: factor * xp.matmul(scores, k),
+        lambda: factor * xp.matmul(xp.matrix_transpose(scores), q),
+        *(None if m.dtype.kind == "b" else scores for m in mask),
+    )
+
+
 @op(latex=r"\operatorname{{attention}}\left({q}, {k}, {v}\right)")
 def scaled_dot_product_attention(xp, q, k, v, *mask, causal=False, scale=None):
     """softmax(q kᵀ scale) v: for each query, the mean of v weighted by how well its key fits.
@@ -358,34 +391,16 @@ def scaled_dot_product_attention(xp, q, k, v, *mask, causal=False, scale=None):
     to add to the scores.  causal : query i sees keys 0 to i.  scale : 1/sqrt(size) by default.
     Source: Vaswani et al. 2017, arXiv:1706.03762, equation 1.
     """
-    return xp.matmul(_attention(xp, q, k, mask, causal, scale), v)
+    return xp.matmul(attention_weights.read(xp, q, k, *mask, causal=causal, scale=scale), v)
 
 
 @scaled_dot_product_attention.vjp
 def scaled_dot_product_attention_vjp(xp, g, out, q, k, v, *mask, causal, scale):
-    weights = _attention(xp, q, k, mask, causal, scale)
-    factor = _scale(q, scale)
-    g_weights = xp.matmul(g, xp.matrix_transpose(v))
-    (scores,) = softmax.rule(xp, g_weights, weights, weights, axis=-1)
-    return (
-        lambda: factor * xp.matmul(scores, k),
-        lambda: factor * xp.matmul(xp.matrix_transpose(scores), q),
-        lambda: xp.matmul(xp.matrix_transpose(weights), g),
-        *(None if m.dtype.kind == "b" else scores for m in mask),
-    )
-
-
-def _attention(xp, q, k, mask, causal, scale):
-    """The weights, (..., L, S): each row is positive and adds up to 1; to 0 if it sees no key."""
-    scores = _scale(q, scale) * xp.matmul(q, xp.matrix_transpose(k))
-    for m in mask:
-        scores = xp.where(m, scores, -math.inf) if m.dtype.kind == "b" else scores + m
-    if causal:
-        scores = xp.where(xp.tril(xp.ones_like(scores)) == 1, scores, -math.inf)
-    if not mask:
-        return softmax.read(xp, scores, axis=-1)
-    sees = xp.max(scores, axis=-1, keepdims=True) > -math.inf
-    return softmax.read(xp, xp.where(sees, scores, 0.0), axis=-1) * sees
+    options = {"causal": causal, "scale": scale}
+    weights = attention_weights.read(xp, q, k, *mask, **options)
+    of_weights = xp.matmul(g, xp.matrix_transpose(v))
+    to_q, to_k, *to_mask = attention_weights.rule(xp, of_weights, weights, q, k, *mask, **options)
+    return to_q, to_k, lambda: xp.matmul(xp.matrix_transpose(weights), g), *to_mask
 
 
 def _scale(q: Any, scale: float | None) -> float:

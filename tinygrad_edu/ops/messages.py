@@ -76,6 +76,9 @@ def _clash(op: Op, shapes: list[Shape], options: dict[str, Any]) -> str | None:
         return _affine(*shapes)
     if op.name == "scaled_dot_product_attention":
         return _attention(*shapes)
+    if op.name == "attention_weights":
+        q, k, *mask = shapes
+        return _attention(q, k, k, *mask)
     if op.name == "concat":
         return _concat(shapes, options["axis"])
     return _broadcast(shapes) if op.family == "elementwise" else None
