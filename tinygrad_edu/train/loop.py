@@ -180,7 +180,7 @@ def fit(
     ):
         _tell(callbacks, "on_train_begin", run)
         while run.epoch < epochs and not (run.stopped or stopping.stopped):
-            bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
+            bar.set_description(f"epoch {run.epoch + 1}/{epochs}", refresh=False)
             for batches in _groups(_rest(loader, run.position), accumulate):
                 lr = optimizer.param_groups[0]["lr"]
                 run.latest = training_step(

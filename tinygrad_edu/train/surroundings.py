@@ -12,7 +12,7 @@ from typing import Any
 class Silent:
     """A progress bar that shows nothing."""
 
-    def set_description(self, text: str) -> None:
+    def set_description(self, text: str, refresh: bool = True) -> None:
         """What stands before the bar."""
 
     def set_postfix(self, values: Mapping[str, float], refresh: bool = True) -> None:
