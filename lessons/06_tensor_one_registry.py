@@ -6,8 +6,7 @@
 #
 # - builds: `Tensor`, `ops.sum_to`
 # - introduces: `NUMPY`
-# - uses: `Value`, `Value.backward`, `Value.grad`, `draw`, `floats`, `gradcheck`, `learn`, `ops`
-# - borrowed, built in 05: `MLP` - a network of values, layer by layer.
+# - uses: `MLP`, `Value`, `Value.backward`, `Value.grad`, `draw`, `floats`, `gradcheck`, `learn`, `ops`
 # - time: 40 minutes to read, 10 s to run
 # - covers: A (PyTorch basics), C (part 1), D (module 2), E (7_2)
 #
