@@ -88,18 +88,18 @@ def numpy_by_hand(case: Case) -> Step:
 
 
 def tinygrad_edu(case: Case) -> Step:
-    """This library; weights are (outputs, inputs), as its layers have them."""
+    """This library."""
     from tinygrad_edu import Tensor, ops
 
     x, y, weights, biases = case.data()
     x, y = Tensor(x), Tensor(y)
-    weights = [Tensor(np.ascontiguousarray(w.T), requires_grad=True) for w in weights]
+    weights = [Tensor(w, requires_grad=True) for w in weights]
     biases = [Tensor(b, requires_grad=True) for b in biases]
 
     def step() -> float:
         h = x
         for w, b in zip(weights, biases, strict=True):
-            z = ops.affine(h, w, b)
+            z = h @ w + b
             h = z.relu() if w is not weights[-1] else z
         loss = ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
         loss.backward()

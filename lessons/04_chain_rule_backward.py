@@ -267,9 +267,10 @@ assert all(theirs[name].grad == m[name].grad for name in theirs)
 learn.source(topological)
 
 # %% [markdown]
-# Two sweeps with a count, as in the exercise. It leaves leaves out, since they send nothing, keeps
-# its counts on the nodes, which is faster than a `dict`, and spares itself the second sweep where
-# no node is used twice. The sweep itself is `walk`, in the same file.
+# The same promise, kept another way: a node is put down once everything under it has been, and at
+# the end the list is turned round. No count is needed, and what was computed last comes first, so
+# the sweep meets the nodes as they lie in memory. Leaves are left out, since they send nothing.
+# The sweep itself is `walk`, in the same file.
 #
 # ## Exercise B: set a trap
 #

@@ -121,15 +121,22 @@ class Node:
     name, scope, line : for pictures and messages: a label, the frames around it, (file, line).
     """
 
+    # One or two operands, and their data, lie in fields of the node itself; only an operation of
+    # more has tuples of them.  A tuple costs nearly as much as the node: the garbage collector
+    # looks at both.
     __slots__ = (
         "__weakref__",
+        "_args",
         "_call",
         "_data",
         "_grad",
+        "_inputs",
         "_note",
         "_work",
-        "args",
-        "inputs",
+        "_x",
+        "_x_data",
+        "_y",
+        "_y_data",
         "op",
         "options",
         "requires_grad",
@@ -143,10 +150,14 @@ class Node:
     _data: Any
     _grad: Any
     _note: Note | None
-    _work: Any  # during a pass: the uses not yet counted off, then the gradient arriving; else None
+    _work: Any  # the gradient arriving during a pass; else None
     op: Any  # Op | None; a type checker would take an Op in a class for a method
-    inputs: tuple[Node, ...]
-    args: tuple[Any, ...]
+    _x: Any  # the first of at most two operands
+    _y: Any  # the second, or None
+    _x_data: Any
+    _y_data: Any
+    _inputs: tuple[Node, ...] | None  # all operands where they are more than two, else None
+    _args: Any
     options: dict[str, Any]
     requires_grad: bool
 
@@ -156,7 +167,6 @@ class Node:
         """Fill the fields of a leaf."""
         self._data = data
         self._grad = self._work = self._call = self.op = None
-        self.inputs = self.args = ()
         self.options = NO_OPTIONS
         self.requires_grad = requires_grad
         mode = current_mode()
@@ -199,6 +209,29 @@ class Node:
     def _has_nan(data: Any) -> bool:
         """Whether any element is nan."""
         raise NotImplementedError
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The operand nodes, in order; empty for a leaf."""
+        if self.op is None:
+            return ()
+        if self._inputs is not None:
+            return self._inputs
+        return (self._x,) if self._y is None else (self._x, self._y)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The operands' data when the operation ran; empty for a leaf."""
+        if self.op is None:
+            return ()
+        if self._inputs is not None:
+            return self._args
+        return (self._x_data,) if self._y is None else (self._x_data, self._y_data)
+
+    def _let_go(self) -> None:
+        """Forget how it was made."""
+        self.op = self._grad = self._call = None
+        self._x = self._y = self._x_data = self._y_data = self._inputs = self._args = None
 
     @property
     def name(self) -> str | None:
@@ -256,27 +289,25 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
     The engine of the operands that are nodes decides how the operation is read; numbers and arrays
     beside them become constants.
     """
-    engine = None
-    for x in inputs:
-        if isinstance(x, Node):
-            engine, beside = x.engine, x
+    for beside in inputs:
+        if isinstance(beside, Node):
             break
-    if engine is None:
-        op.check_kinds(inputs)
-        raise AssertionError("unreachable: check_kinds raises")
+    else:
+        op.check_kinds(inputs)  # raises
+    engine, kind = beside.engine, beside._data.__class__
     nodes: Any = inputs
-    args, needed = [], False
+    args, needed, same = [], False, True
     for i, x in enumerate(inputs):
         if not isinstance(x, engine):
             if nodes is inputs:
                 nodes = list(inputs)
             nodes[i] = x = engine._operand(x, op, beside)
-        args.append(x._data)
+        data = x._data
+        args.append(data)
         needed = needed or x.requires_grad
-    kind = args[0].__class__
-    for data in args:
-        if data.__class__ is not kind:
-            engine._refuse_devices(op, args)
+        same = same and data.__class__ is kind
+    if not same:
+        engine._refuse_devices(op, args)
     xp = NAMESPACES[kind]
     try:
         data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
@@ -305,21 +336,28 @@ def record(
     if needed and mode.recording and op.differentiable:
         out.requires_grad = True
         out.op = op
-        out.inputs = inputs
-        out.args = args
+        if len(inputs) == 2:
+            out._x, out._y = inputs
+            out._x_data, out._y_data = args
+            out._inputs = None
+        elif len(inputs) == 1:
+            (out._x,), (out._x_data,) = inputs, args
+            out._y = out._y_data = out._inputs = None
+        else:
+            out._inputs, out._args = inputs, args
         out.options = options
     else:
         out.requires_grad = False
         out.op = None
-        out.inputs = out.args = ()
         out.options = NO_OPTIONS
-    out._note = _annotation(mode, op, out, inputs, options) if mode.annotates else None
+    out._note = annotation(mode, op, out, inputs, options) if mode.annotates else None
     return out
 
 
-def _annotation(
+def annotation(
     mode: Mode, op: Op, out: Node, inputs: tuple[Node, ...], options: dict[str, Any]
 ) -> Note:
+    """The note of a new node, which a program being traced notes too."""
     if mode.tape is not None:
         mode.tape.result(op, out, inputs, options)
     return Note(None, mode.scope, user_line() if mode.lines else None)

@@ -6,7 +6,6 @@ and the readers tell its story; none of them repeats it.
 
 from __future__ import annotations
 
-import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,46 +18,27 @@ from tinygrad_edu.ops.registry import graph
 def topological(*roots: Node) -> list[Node]:
     """The recorded nodes under `roots`, each after every node that uses it: outputs first.
 
-    Leaves are left out.  No recursion, and nodes are visited, not paths: a chain of a million
-    operations and ``y = y + y`` sixty deep are both ordered in one sweep.
+    Leaves are left out.  Depth first: a node is put down once everything under it has been, and
+    what was put down last comes first.  No recursion, and nodes are visited, not paths: a chain of
+    a million operations and ``y = y + y`` sixty deep are both ordered in one sweep.
     """
-    found = [root for root in dict.fromkeys(roots) if root.op is not None]
-    starts = len(found)
-    with _ordering:  # the counts below are kept on the nodes, and two threads may share nodes
-        try:
-            for node in found:
-                node._work = 1  # roots count as used once, so that they are not found again
-            shared = starts > 1
-            for node in found:  # first sweep: how often is each node used?
-                for x in node.inputs:
-                    if x.op is not None:
-                        uses = x._work
-                        if uses is None:
-                            found.append(x)
-                            x._work = 1
-                        else:
-                            x._work = uses + 1
-                            shared = True
-            if not shared:  # a tree: nodes were found after their only use
-                return found
-            order = []
-            for root in found[:starts]:
-                root._work -= 1
-                if not root._work:
-                    order.append(root)
-            for node in order:  # second sweep: a node follows once all its uses are behind it
-                for x in node.inputs:
-                    if x.op is not None:
-                        x._work = uses = x._work - 1
-                        if not uses:
-                            order.append(x)
-        finally:
-            for node in found:
-                node._work = None
+    order: list[Node] = []
+    seen: set[Node] = set()
+    waiting: list[Any] = [*roots]
+    while waiting:
+        node = waiting.pop()
+        if node is None:  # everything under the node before it has been put down
+            order.append(waiting.pop())
+        elif node.op is not None and node not in seen:
+            seen.add(node)
+            if node._inputs is not None:
+                waiting += (node, None, *node._inputs[::-1])
+            elif node._y is None:
+                waiting += (node, None, node._x)
+            else:
+                waiting += (node, None, node._y, node._x)
+    order.reverse()  # the last operation first, which is near in memory to the one before it
     return order
-
-
-_ordering = threading.Lock()
 
 
 def walk(
@@ -82,7 +62,7 @@ def walk(
     every node lets go of its operands once it is done.
     """
     engine = next(iter(seeds)).engine
-    fit, holds = engine._fit, engine.holds
+    fit, own, holds = engine._fit, engine._own, engine.holds
     anomaly = current_mode().anomaly
     watched = anomaly or visit is not None
     leaves: dict[Node, Any] = {}
@@ -103,15 +83,29 @@ def walk(
             note = node._note
             if note is not None and note.hooks:
                 g = _run_hooks(note.hooks, g)
-            inputs, args = node.inputs, node.args
+            inputs: Sequence[Any]
+            args: Sequence[Any]
+            places: Sequence[int]
             try:
-                parts = _apply_rule(node, g, create_graph)
+                if node.options or node._inputs is not None or create_graph:
+                    inputs, args = node.inputs, node.args
+                    places = range(len(args))
+                    parts = _apply_rule(node, g, create_graph)
+                elif node._y is None:
+                    inputs, args, places = (node._x,), (node._x_data,), (0,)
+                    parts = node.op.rule(NAMESPACES[args[0].__class__], g, node._data, args[0])
+                else:
+                    left, right = node._x_data, node._y_data
+                    inputs, args, places = (node._x, node._y), (left, right), (0, 1)
+                    parts = node.op.rule(NAMESPACES[left.__class__], g, node._data, left, right)
+                if len(parts) != len(args):
+                    raise ValueError(f"{len(parts)} gradients for {len(args)} operands")
                 if watched:
                     given: list[Any] = []
-                for i, x in enumerate(inputs):
-                    data = x._data
+                for i in places:  # zip would cost more than the rest of a scalar's turn
+                    x, data = inputs[i], args[i]
                     part: Any = parts[i] if x.requires_grad else None
-                    if data is not args[i]:
+                    if x._data is not data:
                         _refuse_changed(node, x)
                     if part is not None:
                         if part.__class__ is lazy:
@@ -130,7 +124,7 @@ def walk(
                             if before is not None:
                                 leaves[x] = before + part
                             else:
-                                leaves[x] = part if fit is None else engine._own(part, g, args)
+                                leaves[x] = part if fit is None else own(part, g, args)
                     if watched:
                         given.append(part)
             except Exception as error:
@@ -144,8 +138,7 @@ def walk(
             if store:
                 node._grad = g
             if free:
-                node.inputs = node.args = ()
-                node.op = node._grad = node._call = None
+                node._let_go()
     except BaseException:  # on success every node has passed its gradient on already
         for node in order:
             node._work = None
@@ -155,23 +148,12 @@ def walk(
 
 def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
     """What the rule of the node's operation gives each operand; lazy where it chose to be."""
-    rule, args, options = node.op.rule, node.args, node.options
+    rule, options = node.op.rule, node.options
     if create_graph:
         with set_mode(in_rule=True):
-            parts = rule(graph, g, node, *node.inputs, **options)
-    else:
-        xp = NAMESPACES[args[0].__class__]
-        if options:
-            parts = rule(xp, g, node._data, *args, **options)
-        elif len(args) > 2:
-            parts = rule(xp, g, node._data, *args)
-        elif len(args) == 2:  # unpacking would cost more than the rule of a scalar
-            parts = rule(xp, g, node._data, args[0], args[1])
-        else:
-            parts = rule(xp, g, node._data, args[0])
-    if len(parts) != len(args):
-        raise ValueError(f"{len(parts)} gradients for {len(args)} operands")
-    return parts
+            return rule(graph, g, node, *node.inputs, **options)
+    args = node.args
+    return rule(NAMESPACES[args[0].__class__], g, node._data, *args, **options)
 
 
 def _draining(order: list[Node]) -> Iterator[Node]:

@@ -126,10 +126,12 @@ class Tensor(Operators):
         """`part` for a leaf to keep: copied if it is a view, or an array somebody else holds."""
         if isinstance(part, Node):
             return part
-        shared = part is g or part.base is not None
+        if part is g or part.base is not None:
+            return part.copy()
         for x in args:
-            shared = shared or part is x
-        return part.copy() if shared else part
+            if part is x:
+                return part.copy()
+        return part
 
     def _seed(self, gradient: Any) -> Array:
         xp = namespace_of(self._data)
@@ -183,7 +185,8 @@ class Tensor(Operators):
     @property
     def grad(self) -> Array | None:
         """The gradient that has arrived, an array of the same shape; None before any."""
-        return self._hold(self._grad)
+        g = self._grad
+        return g if g is None or g.__class__ is self.holds else self._hold(g)
 
     @grad.setter
     def grad(self, grad: Any) -> None:

@@ -52,7 +52,6 @@ class Value(Operators):
         out = object.__new__(Value)
         out._data = data
         out._grad = out._work = out._note = out._call = out.op = None
-        out.inputs = out.args = ()
         out.options = NO_OPTIONS
         out.requires_grad = False
         tape = current_mode().tape

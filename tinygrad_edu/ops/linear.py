@@ -18,9 +18,10 @@ def matmul(xp, x, y):
 
 @matmul.vjp
 def matmul_vjp(xp, g, out, x, y):
-    if x.ndim == 1 or y.ndim == 1:
+    rows, columns = x.ndim, y.ndim
+    if rows == 1 or columns == 1:
         return _matmul_vjp_of_vectors(xp, g, x, y)
-    if y.ndim == 2 and x.ndim > 2:  # one y for a whole batch: one product for its gradient
+    if columns == 2 and rows > 2:  # one y for a whole batch: one product for its gradient
         return (
             lambda: xp.matmul(g, xp.matrix_transpose(y)),
             lambda: xp.matmul(xp.matrix_transpose(_as_rows(xp, x)), _as_rows(xp, g)),

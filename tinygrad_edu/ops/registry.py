@@ -14,10 +14,11 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from tinygrad_edu import node as _node
 from tinygrad_edu.namespaces.arrays import NAMESPACES
-from tinygrad_edu.node import EXPLAINED, NO_OPTIONS, Node, record
+from tinygrad_edu.node import EXPLAINED, NO_OPTIONS, Node, annotation, current_mode, record
 
 T = TypeVar("T", bound=Node)
 Rule = Callable[..., Any]
+_new = object.__new__
 
 _REGISTRY: dict[str, Op] = {}
 
@@ -228,35 +229,54 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
     def call(x: Any, y: Any) -> Any:
         if op.rule is None:
             return _run(op, (x, y), NO_OPTIONS)
-        if not isinstance(y, Node):
-            if not isinstance(x, Node):
-                op.check_kinds((x, y))
-            y = x.engine._operand(y, op, x)
-        elif not isinstance(x, Node):
-            x = y.engine._operand(x, op, y)
+        if x.__class__ is not y.__class__ or not isinstance(x, Node):
+            if not isinstance(y, Node):
+                if not isinstance(x, Node):
+                    op.check_kinds((x, y))
+                y = x.engine._operand(y, op, x)
+            elif not isinstance(x, Node):
+                x = y.engine._operand(x, op, y)
         left, right = x._data, y._data
-        if left.__class__ is not right.__class__:  # two engines or devices: the long way explains
+        kind = left.__class__
+        if kind is not right.__class__:  # two engines or devices: the long way explains
             return _run(op, (x, y), NO_OPTIONS)
         try:
-            out = op.forward(NAMESPACES[left.__class__], left, right)
+            data = op.forward(NAMESPACES[kind], left, right)
         except EXPLAINED as error:
             op.explain((left, right), NO_OPTIONS, error)
-        needed = x.requires_grad or y.requires_grad
-        return record(op, x.engine, out, (x, y), (left, right), NO_OPTIONS, needed)
+        engine = x.engine
+        out = _new(engine)
+        out._data = data if data.__class__ is kind else engine._hold(data)
+        out._grad = out._work = out._call = None
+        mode = current_mode()
+        out.options = NO_OPTIONS
+        if (x.requires_grad or y.requires_grad) and mode.recording:
+            out.requires_grad = True
+            out.op = op
+            out._x = x
+            out._y = y
+            out._x_data = left
+            out._y_data = right
+            out._inputs = None
+        else:
+            out.requires_grad = False
+            out.op = None
+        out._note = annotation(mode, op, out, (x, y), NO_OPTIONS) if mode.annotates else None
+        return out
 
     return call
 
 
 def _any_operands(op: Op) -> Callable[..., Any]:
     def call(*inputs: Any, **options: Any) -> Any:
-        return _run(op, inputs, op.fill(options))
+        return _run(op, inputs, op.fill(options) if options or op.required else op.defaults)
 
     return call
 
 
 def _run(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """`node.apply`, except that a composite is run as the operations it is made of."""
-    if op.composite:
+    if op.rule is None and op.differentiable:
         return _expand(op, inputs, options)
     return _node.apply(op, inputs, options)
 
