@@ -6,7 +6,8 @@
 #
 # - builds: `Tensor`, `ops.sum_to`
 # - introduces: `NUMPY`
-# - uses: `MLP`, `Value`, `Value.backward`, `Value.grad`, `draw`, `floats`, `gradcheck`, `learn`, `ops`
+# - uses: `MLP`, `Value`, `Value.backward`, `Value.grad`, `draw`, `floats`, `gradcheck`,
+#   `learn`, `ops`
 # - time: 40 minutes to read, 10 s to run
 # - covers: A (PyTorch basics), C (part 1), D (module 2), E (7_2)
 #

@@ -115,11 +115,11 @@ def find(which: str | int) -> Lesson:
 
 
 def _describe(path: Path) -> Lesson:
-    """A lesson from the list in its first cell, each entry one line."""
+    """A lesson from the list in its first cell; an indented line goes on with the entry above."""
     file = _FILE.fullmatch(path.name)
     head = cells.read(path.read_text(encoding="utf-8"))[0].source
     title = _TITLE.match(head)
-    found = dict(_ENTRY.findall(head))
+    found = dict(_ENTRY.findall(re.sub(r"\n +", " ", head)))
     time = _TIME.fullmatch(found.get("time", ""))
     if file is None or title is None or title[1] != file[1] or time is None:
         raise ValueError(
