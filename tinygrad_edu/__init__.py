@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tinygrad_edu.node import no_grad, record_lines, scope
     from tinygrad_edu.ops.random import manual_seed
     from tinygrad_edu.ops.registry import op
+    from tinygrad_edu.readers.diff import diff
+    from tinygrad_edu.readers.keeps import keeps
     from tinygrad_edu.readers.latex import latex, rule_latex
     from tinygrad_edu.readers.picture import draw
     from tinygrad_edu.readers.program import compile
@@ -54,6 +56,8 @@ else:
         "node": "no_grad record_lines scope",
         "ops.random": "manual_seed",
         "ops.registry": "op",
+        "readers.diff": "diff",
+        "readers.keeps": "keeps",
         "readers.latex": "latex rule_latex",
         "readers.picture": "draw",
         "readers.program": "compile",
@@ -89,6 +93,7 @@ __all__ = [
     "compile",
     "data",
     "detect_anomaly",
+    "diff",
     "draw",
     "eye",
     "full",
@@ -99,6 +104,7 @@ __all__ = [
     "interop",
     "jacobian",
     "jvp",
+    "keeps",
     "latex",
     "learn",
     "linspace",

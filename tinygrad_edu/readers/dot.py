@@ -56,7 +56,7 @@ def merged(figure: Figure, *, theme: str) -> str:
     _framed(dot, [(box.frame, box.id, _table(box, theme)) for box in figure.boxes])
     for edge in figure.edges:
         start, end = figure.boxes[edge.start], figure.boxes[edge.end]
-        label = f"<{escape(edge.label)}>" if edge.label else ""
+        label = "<" + "<br/>".join(map(escape, edge.label.split("\n"))) + ">" if edge.label else ""
         numeral = str(edge.slot + 1) if end.pins else ""
         pointed = {"color": paint("data"), "penwidth": "3"} if edge.marked else {}
         dot.edge(start.id, end.id, label=label, headlabel=numeral, **pointed)

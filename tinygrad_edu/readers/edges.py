@@ -9,7 +9,7 @@ from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.figure import PIN_STEP, SMALL_CELL, Box, Edge, Figure
 from tinygrad_edu.readers.layout import Layout, Point, Rectangle
 
-LABEL_HEIGHT = 14.0  # px
+LABEL_HEIGHT = 14.0  # px, of a line
 _BOW = 28.0  # px between the middles of edges that have both ends in common
 _PLACES = (0.5, 0.56, 0.44, 0.62, 0.38, 0.68, 0.32, 0.74, 0.26, 0.8)  # of a label, along its edge
 _COVERS_TEXT, _COVERS_LINE = 100.0, 1.0  # how bad it is for a label to lie on top of these
@@ -32,8 +32,9 @@ def label_places(
     found = []
     for text, curve, own in zip(texts, curves, samples, strict=True):
         if text:
-            width = wording.cells(text) * SMALL_CELL + 4
-            spots = [_around(_along(curve, place), width) for place in _PLACES]
+            lines = text.split("\n")
+            size = max(map(wording.cells, lines)) * SMALL_CELL + 4, len(lines) * LABEL_HEIGHT
+            spots = [_around(_along(curve, place), size) for place in _PLACES]
             costs = [taken.cost(spot) - _COVERS_LINE * _count(own, spot) for spot in spots]
             best = spots[costs.index(min(costs))]
             taken.add(best, _COVERS_TEXT)
@@ -41,9 +42,9 @@ def label_places(
     return found
 
 
-def _around(middle: Point, width: float) -> Rectangle:
-    x, y = middle
-    return x - width / 2, y - LABEL_HEIGHT / 2, x + width / 2, y + LABEL_HEIGHT / 2
+def _around(middle: Point, size: Point) -> Rectangle:
+    (x, y), (width, height) = middle, size
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 def _count(points: list[Point], within: Rectangle) -> int:

@@ -10,19 +10,26 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from typing import Any
+
+import numpy
 
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.frames import Frame
 from tinygrad_edu.readers.frames import frames as frames_of
+from tinygrad_edu.readers.heatmap import CELLS, heat_map
+from tinygrad_edu.readers.keeps import reads_of
 from tinygrad_edu.readers.layered import ranks
 from tinygrad_edu.readers.local import local_derivatives
+from tinygrad_edu.readers.rules import ARROW, RuleText, rule_texts
+from tinygrad_edu.readers.telling import labels
 from tinygrad_edu.readers.trace import Graph, GraphNode, Group
 
 FULL, COMPACT = 40, 300  # nodes up to which a graph is drawn in full, and with edge labels
-SHOWN = ("data", "grad", "local", "scopes")  # what `show` may name
+SHOWN = ("data", "grad", "local", "scopes")  # what is shown unless `show` says otherwise
+MORE = ("rules", "kept", "thumbnails")  # what `show` may name as well
 
 CELL = 7.25  # px: the width of a character, a little above that of common monospaced fonts at 12 px
 SMALL_CELL = 6.65  # the same at 11 px, for edge labels and frame names
@@ -35,7 +42,9 @@ PIN_STEP = 13.0  # between the arrows that arrive at one box, at most
 
 _REACH = 4  # ranks; a leaf whose uses lie further apart is drawn once per use
 _MOST_PINS = 4
+_SIDE = 48  # px: the longer side of a heat map
 _BADGE = 14  # cells: the longest line of an operation's symbol
+_MOST_READ = 5_000_000  # elements of operands, up to which a rule is read for a label
 _ORDERLESS = frozenset({"add", "multiply", "maximum", "minimum", "logaddexp"})
 
 
@@ -54,6 +63,16 @@ class Cell:
 Row = tuple[Cell, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A heat map: "data" or "grad", a PNG file, and its size in pixels as drawn."""
+
+    role: str
+    png: bytes
+    width: int
+    height: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Box:
     """A node as drawn.
@@ -63,6 +82,7 @@ class Box:
     pins : how many operands get a numeral, because their order matters; 0 where it does not.
     header : the first line, running text.  grid : the lines below, in columns; the first column is
     a label, the others align right.
+    thumbnails : heat maps of data and gradient, at the right.
     stack : it stands for several nodes, and is drawn with another behind it.
     marked : it lies on the path that is pointed out.
     """
@@ -74,6 +94,7 @@ class Box:
     header: Row
     grid: tuple[Row, ...]
     frame: Frame
+    thumbnails: tuple[Thumbnail, ...] = ()
     stack: bool = False
     marked: bool = False
 
@@ -99,13 +120,22 @@ class Box:
         texts = [[cell.width for cell in row] for row in (self.header, *self.grid)]
         widest = max(sum(row) + GAP * max(len(row) - 1, 0) for row in (*texts, self.columns))
         lines = max(len(self.grid) + bool(self.header), len(self.badge))
-        width = self.badge_width + 2 * PAD_X + widest
-        return math.ceil(max(width, 24.0)), lines * ROW + 2 * PAD_Y
+        width = self.badge_width + 2 * PAD_X + widest + self.thumbnails_width
+        height = lines * ROW
+        if self.thumbnails:
+            height = max(height, ROW + max(t.height for t in self.thumbnails))
+        return math.ceil(max(width, 24.0)), height + 2 * PAD_Y
+
+    @property
+    def thumbnails_width(self) -> float:
+        """The width of the part at the right that holds the heat maps."""
+        return sum(t.width + GAP for t in self.thumbnails)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Edge:
-    """A use of a node: places of two boxes, which operand it is of how many, and a label."""
+    """A use of a node: places of two boxes, which operand it is of how many, and a label of one
+    or two lines."""
 
     start: int
     end: int
@@ -135,7 +165,8 @@ def figure(
 ) -> Figure:
     """The figure of a graph.
 
-    show : any of "data", "grad", "local" (derivatives on the edges), "scopes" (frames).
+    show : any of "data", "grad", "local" (derivatives on the edges), "scopes" (frames), "rules"
+        (how each rule's shapes work out), "kept" (what it keeps) and "thumbnails".
     detail : "full", "compact" (one line per node) or "auto" (full up to 40 nodes).
     marked : places of nodes to point out, with the edges between them.
 
@@ -148,6 +179,7 @@ def figure(
     local = {index: local_derivatives(graph, index) for index in arrived if full}
     frames: list[Frame] = frames_of(graph) if "scopes" in shown else [()] * len(graph.nodes)
     users = _distant_users(graph)
+    rules = _Rules(graph) if full else None
 
     boxes: list[Box] = []
     places: dict[tuple[int, int | None], int] = {}  # (node, user if drawn per use) -> box
@@ -157,6 +189,8 @@ def figure(
             places[node.index, user] = len(boxes)
             frame = frames[node.index if user is None or node.scope else user]
             box = _box(f"n{node.place}{copy}", node, copies, frame, shown, full)
+            if rules is not None and node.op is not None and not node.is_scalar:
+                box = dataclasses.replace(box, grid=(*box.grid, *rules.rows(node, shown)))
             boxes.append(dataclasses.replace(box, marked=True) if node.index in marked else box)
 
     for node in graph.nodes:
@@ -172,6 +206,8 @@ def figure(
         label = ""
         if not node.is_scalar and labelled and node.shape:
             label = wording.shape(node.shape)
+            if rules is not None and "local" in shown and (summed := rules.summed(target, slot)):
+                label += f"\n{summed}"
         elif slot in local.get(end, ()):
             label = wording.TIMES + wording.number(local[end][slot])
         user = end if start in users else None
@@ -191,11 +227,56 @@ def _caption(graph: Graph, shown: set[str]) -> str:
     return "; ".join(parts)
 
 
+class _Rules:
+    """What the rules of array operations say, each read once, and only where it is asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._names = labels(graph)
+        self._texts: dict[int, list[RuleText | None]] = {}
+
+    def _of(self, node: GraphNode) -> list[RuleText | None]:
+        if node.index not in self._texts:
+            self._texts[node.index] = rule_texts(self._graph, node.index, self._names)
+        return self._texts[node.index]
+
+    def summed(self, node: GraphNode, slot: int) -> str:
+        """``sum over axis 0`` where undoing a broadcast brings a gradient to its operand's shape.
+
+        Read off a result whose gradient has arrived; "" elsewhere.
+        """
+        operand = self._graph.nodes[node.inputs[slot]]
+        if node.op is None or node.grad is None or not operand.requires_grad:
+            return ""
+        if operand.shape == node.shape or sum(x.size for x in node.args) > _MOST_READ:
+            return ""
+        text = self._of(node)[slot]
+        return text.summed.partition(":")[0] if text is not None else ""
+
+    def rows(self, node: GraphNode, shown: set[str]) -> list[Row]:
+        """The lines that "rules" and "kept" add to a box."""
+        found: list[Row] = []
+        if "rules" in shown:
+            for i, text in zip(node.inputs, self._of(node), strict=True):
+                operand = self._graph.nodes[i]
+                if text is not None and operand.requires_grad:
+                    told = f"d{self._names[i]} = {text.formula}: {text.shapes}"
+                    found.append(
+                        (Cell(told + (f"; {text.summed}" if text.summed else ""), "muted"),)
+                    )
+        if "kept" in shown:
+            places = reads_of(self._graph, node)
+            size = sum(self._graph.nodes[i].data.nbytes for i in places)
+            what = ", ".join(self._names[i] for i in places) or "nothing"
+            found.append((Cell(f"keeps {what}" + (f", {size:,} bytes" if size else ""), "muted"),))
+        return found
+
+
 def _checked(show: Iterable[str], detail: str, direction: str) -> set[str]:
     shown = {show} if isinstance(show, str) else set(show)
-    if not shown <= set(SHOWN):
-        unknown = sorted(map(str, shown - set(SHOWN)))[0]
-        raise ValueError(f"draw cannot show {unknown!r}; show takes {', '.join(SHOWN)}")
+    if not shown <= {*SHOWN, *MORE}:
+        unknown = sorted(map(str, shown - {*SHOWN, *MORE}))[0]
+        raise ValueError(f"draw cannot show {unknown!r}; show takes {', '.join(SHOWN + MORE)}")
     if detail not in ("auto", "full", "compact"):
         raise ValueError(f"detail is {detail!r}, not 'auto', 'full' or 'compact'")
     if direction not in ("LR", "TB"):
@@ -253,7 +334,19 @@ def _box(id: str, node: GraphNode, copies: int, frame: Frame, shown: set[str], f
     badge = _badge(node.op.symbol) if node.op is not None else ()
     ordered = full and node.op is not None and node.op.name not in _ORDERLESS
     pins = len(node.inputs) if ordered and 1 < len(node.inputs) <= _MOST_PINS else 0
-    return Box(id, node.kind, badge, pins, tuple(header), tuple(grid), frame)
+    pictures = _thumbnails(node) if full and "thumbnails" in shown and not node.is_scalar else ()
+    return Box(id, node.kind, badge, pins, tuple(header), tuple(grid), frame, pictures)
+
+
+def _thumbnails(node: GraphNode) -> tuple[Thumbnail, ...]:
+    """Heat maps of an array of several elements, and of its gradient."""
+    found = []
+    for role, array in (("data", node.data), ("grad", node.grad)):
+        if array is not None and array.size > 1 and array.dtype.kind in "fiub":
+            png, width, height = heat_map(array)
+            side = max(_SIDE // max(width, height), _SIDE // CELLS)  # px per cell
+            found.append(Thumbnail(role, png, side * width, max(side * height, 6)))
+    return tuple(found)
 
 
 def _group_box(
@@ -317,6 +410,8 @@ def _describe_scalar(
         _scalar_rows(node, grid, shown)
     else:
         if "data" in shown:
+            if node.before is not None and node.before.data != node.data:
+                header.append(Cell(f"{wording.number(node.before.data)} {ARROW}", "muted"))
             header.append(data)
         if "grad" in shown and node.grad is not None:
             header.append(Cell(f"∇{grad.text}", "grad"))
@@ -324,11 +419,46 @@ def _describe_scalar(
 
 def _scalar_rows(node: GraphNode, grid: list[Row], shown: set[str]) -> None:
     """Value and gradient of a node that holds one number."""
+    if node.before is not None and _changed(node, node.before):
+        grid += _change_rows(node, node.before, shown, ("",), _only)
+        return
     if "data" in shown:
         grid.append((Cell("data", "data"), Cell(wording.number(_only(node.data)), "data")))
     if "grad" in shown and node.requires_grad:
         grad = wording.DASH if node.grad is None else wording.number(_only(node.grad))
         grid.append((Cell("grad", "grad"), Cell(grad, "grad")))
+
+
+def _changed(node: GraphNode, before: GraphNode) -> bool:
+    """Whether data or gradient of a node differ from what they were."""
+    for now, then in ((node.data, before.data), (node.grad, before.grad)):
+        if (now is None) != (then is None):
+            return True
+        if now is not None and not numpy.array_equal(now, then, equal_nan=True):
+            return True
+    return False
+
+
+def _change_rows(
+    node: GraphNode,
+    before: GraphNode,
+    shown: set[str],
+    title: tuple[str],
+    measure: Callable[[Any], float],
+) -> list[Row]:
+    """Titles, and per row what a measure was, what it is, and the measure of the difference."""
+    titles = (*title, "before", "after", "change")
+    rows: list[Row] = [tuple(Cell(text, "muted") for text in titles)]
+    wanted = [("data", before.data, node.data)] if "data" in shown else []
+    if "grad" in shown and node.requires_grad:
+        wanted.append(("grad", before.grad, node.grad))
+    for role, then, now in wanted:
+        known = then is not None and now is not None
+        change = measure(now - then) if known else None
+        numbers = (None if then is None else measure(then), None if now is None else measure(now))
+        texts = [wording.DASH if x is None else wording.number(x) for x in (*numbers, change)]
+        rows.append((Cell(role, role), *(Cell(text, role) for text in texts)))
+    return rows
 
 
 def _only(data: Any) -> float:
@@ -346,6 +476,9 @@ def _describe_array(
     if not full:
         return
     header.append(Cell(str(node.dtype), "muted"))
+    if node.before is not None and _changed(node, node.before):
+        grid += _change_rows(node, node.before, shown, ("norm",), wording.norm)
+        return
     rows: list[tuple[str, list[str]]] = []
     if "data" in shown:
         rows.append(("data", wording.statistics(node.data)))

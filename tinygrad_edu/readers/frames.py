@@ -14,6 +14,7 @@ from tinygrad_edu.readers.trace import Graph
 
 Frame = tuple[tuple[str, int], ...]  # from the outside in: the scope's name, and which visit
 
+OPENED = -1  # the number of the frame around an operation that was zoomed into
 _MOST = 2_000_000  # nodes times scopes that may be returned to; beyond that, visits are one
 
 
@@ -52,6 +53,9 @@ def frames(graph: Graph) -> list[Frame]:
     for node in graph.nodes:
         if node.op is None and node.index in uses:
             common = common_beginning(uses[node.index])
+            opened = [i for i, (_, number) in enumerate(common) if number == OPENED]
+            if opened and not node.scope:  # an operand of what was opened
+                common = common[: opened[0]]
             names = tuple(name for name, _ in common)
             if node.scope:  # the visit in which it is used
                 if names[: len(node.scope)] == node.scope:

@@ -23,6 +23,7 @@ from tinygrad_edu.readers.parts import path as nodes_between
 from tinygrad_edu.readers.parts import search, shown_as
 from tinygrad_edu.readers.svg import svg
 from tinygrad_edu.readers.trace import Graph, inputs_first, trace
+from tinygrad_edu.readers.zoom import zoom as opened
 
 _RENDER_SECONDS = 20.0
 _FITS = 1600  # px; a wider drawing scrolls in a notebook instead of shrinking
@@ -43,6 +44,8 @@ def draw(
     up: int = 2,
     down: int = 2,
     path: tuple[Node | str | int, Node | str | int] | None = None,
+    zoom: Node | str | int | Iterable[Node | str | int] = (),
+    thumbnails: bool = False,
     detail: str = "auto",
     max_nodes: int = COMPACT,
     direction: str = "LR",
@@ -56,13 +59,18 @@ def draw(
     root : a node, several nodes, or a `Graph` from `trace`.
     names : a mapping from names to nodes, such as ``locals()``; labels nodes that have no name.
     show : any of "data", "grad", "local" (each operation's local derivatives, on the edges, once
-        gradients have arrived) and "scopes" (frames around what a module or `scope` block made).
+        gradients have arrived) and "scopes" (frames around what a module or `scope` block made);
+        and, for arrays, "rules" (how the shapes of each rule work out) and "kept" (what it needs of
+        the forward pass).
     collapse : "auto" draws a graph of more than `max_nodes` as at most 60 boxes: modules, neurons,
         repeats.  "modules" draws every module as a box, a number those so deep inside others, and
         False everything.
     focus : a node, or the name of one, of an operation or of a frame: only what is at most `up`
         steps before it and `down` steps behind it is drawn.
     path : two of these: the ways from the first to the second are pointed out.
+    zoom : the operations, by node or name, to open: softmax is drawn as what it is made of.  What
+        is inside can be named after it.
+    thumbnails : whether arrays have heat maps of their data and gradients.
     detail : "full", "compact" (a line per node) or "auto": full up to 40 nodes.
     direction : "LR", left to right, or "TB", top to bottom.
     theme : "light", "dark", "print" (black on white), or "auto", which follows the page around the
@@ -89,14 +97,18 @@ def draw(
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(f"names must map names to nodes, as locals() does, not {names!r}")
     graph = root if isinstance(root, Graph) else trace(root, names=names)
+    for what in [zoom] if isinstance(zoom, Node | str | int) else zoom:
+        graph = opened(graph, _Finder(root, graph)(what, operations=True))
     find = _Finder(root, graph)
     marked = nodes_between(graph, find(path[0]), find(path[1])) if path is not None else set()
     if focus is not None:
         shown = part_around(graph, find(focus), up, down)
     else:
         shown = _collapsed(graph, collapse, max_nodes)
+    wanted = [show] if isinstance(show, str) else [*show]
+    wanted += ["thumbnails"] if thumbnails else []
     pictured = figure(
-        shown, show=show, detail=detail, direction=direction, marked=shown_as(shown, marked)
+        shown, show=wanted, detail=detail, direction=direction, marked=shown_as(shown, marked)
     )
     return Drawing(graph, shown, pictured, theme, style)
 
@@ -123,15 +135,19 @@ class _Finder:
         self._root = root
         self._graph = graph
 
-    def __call__(self, what: Node | str | int) -> int:
-        """Raises LookupError where it is not in the graph."""
+    def __call__(self, what: Node | str | int, *, operations: bool = False) -> int:
+        """Where `what` is; `operations`: of several with this name, the first that is one.
+
+        Raises LookupError where it is not in the graph.
+        """
         if isinstance(what, str):
-            return search(self._graph, what)[0]
+            found = search(self._graph, what)
+            return next((i for i in found if self._graph.nodes[i].op and operations), found[0])
         if isinstance(what, Node) and not isinstance(self._root, Graph):
             roots = list(self._root) if isinstance(self._root, list | tuple) else [self._root]
             places = {node: i for i, node in enumerate(inputs_first(roots))}
             if what in places:
-                return places[what]
+                return next(n.index for n in self._graph.nodes if n.place == places[what])
         elif isinstance(what, int) and 0 <= what < len(self._graph.nodes):
             return what
         raise LookupError(f"{what!r} is not in this graph")
@@ -194,7 +210,7 @@ class Drawing:
     @cached_property
     def _layout(self) -> Layout:
         boxes, edges = self._figure.boxes, self._figure.edges
-        longest = max([len(edge.label) for edge in edges], default=0)
+        longest = max([len(line) for e in edges for line in e.label.split("\n")], default=0)
         return layout(
             [box.size for box in boxes],
             [(edge.start, edge.end) for edge in edges],

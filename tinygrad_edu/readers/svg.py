@@ -7,12 +7,13 @@ equal bytes.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import math
 from xml.sax.saxutils import escape, quoteattr
 
 from tinygrad_edu.readers import wording
-from tinygrad_edu.readers.edges import label_places, pinned, pins
+from tinygrad_edu.readers.edges import LABEL_HEIGHT, label_places, pinned, pins
 from tinygrad_edu.readers.figure import (
     GAP,
     PAD_X,
@@ -182,8 +183,10 @@ class _Writer:
             f"M{x0:.0f} {y0:.0f}H{x1:.0f}V{y1:.0f}H{x0:.0f}z" for _, (x0, y0, x1, y1) in places
         )
         return [f'<path class="{self.p}-paper" d="{paper}"/>' if paper else ""] + [
-            f'<text x="{(x0 + x1) / 2:.0f}" y="{y1 - 3:.0f}">{_text(text)}</text>'
-            for text, (x0, _, x1, y1) in places
+            f'<text x="{(x0 + x1) / 2:.0f}" y="{y0 + 11 + i * LABEL_HEIGHT:.0f}">'
+            f"{_text(line)}</text>"
+            for text, (x0, y0, x1, _) in places
+            for i, line in enumerate(text.split("\n"))
         ]
 
     def boxes(self) -> list[str]:
@@ -213,9 +216,25 @@ class _Writer:
                 f"{_text(line)}</text>"
                 for i, line in enumerate(box.badge)
             ]
-        parts += self._rows(box, left + PAD_X, width - PAD_X)
+        parts += self._rows(box, left + PAD_X, width - PAD_X - box.thumbnails_width)
+        parts += self._thumbnails(box, width - PAD_X - box.thumbnails_width + GAP)
         parts += self._pins(box)
         return "".join(parts)
+
+    def _thumbnails(self, box: Box, left: float) -> list[str]:
+        """Heat maps side by side, each under its title; pictures in the file, not links."""
+        parts = []
+        for t in box.thumbnails:
+            data = base64.b64encode(t.png).decode("ascii")
+            parts.append(
+                f'<text class="{self.p}-{_ROLES[t.role]}" x="{left:g}" y="{PAD_Y + 10}" '
+                f'font-size="9">{t.role}</text>'
+                f'<image x="{left:g}" y="{PAD_Y + ROW - 2}" width="{t.width}" height="{t.height}" '
+                f'preserveAspectRatio="none" style="image-rendering:pixelated" '
+                f'href="data:image/png;base64,{data}"/>'
+            )
+            left += t.width + GAP
+        return parts
 
     def _pins(self, box: Box) -> list[str]:
         """The numerals of the operands: inside the badge, or above the box."""
@@ -241,6 +260,8 @@ class _Writer:
             parts.append(f'<text y="{y}">{"".join(cells)}</text>')
             y += ROW
         columns = box.columns
+        if len(columns) > 3:  # a table keeps together, also under a longer line of text
+            right = min(right, left + sum(columns) + GAP * (len(columns) - 1))
         for label, *numbers in box.grid:
             cells = [_span(left, label.text, f"{p}-s")] if label.text else []
             for i, cell in enumerate(numbers, start=1):

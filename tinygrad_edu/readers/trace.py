@@ -53,6 +53,7 @@ class GraphNode:
     requires_grad, name, scope, line : as on the live node; a module is in `scope` as well.
     calls : for each frame in `scope` which call of a module it is, counted from 1; 0 for a block.
     origin : its place in the graph as traced, where this is a part of one.
+    before : the same node at an earlier time, in what `diff` returns.
     group : what it stands for, in a collapsed graph; its data and the rest are then those of the
         one node in it that is used outside, or None.
     """
@@ -73,6 +74,7 @@ class GraphNode:
     line: tuple[str, int] | None
     calls: tuple[int, ...] = ()
     origin: int | None = None
+    before: GraphNode | None = None
     group: Group | None = None
 
     @property
