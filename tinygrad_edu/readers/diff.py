@@ -8,8 +8,7 @@ from tinygrad_edu.readers.trace import Graph, GraphNode
 
 
 def diff(before: Graph, after: Graph) -> Graph:
-    """The graph `after`, each node with what it was `before`: draw it to see values and gradients
-    side by side.
+    """The graph `after`, each node with what it was `before`: draw it to see both side by side.
 
     The graphs are from `trace`, of the same computation at two times, such as before and after a
     training step.
