@@ -95,7 +95,7 @@ def test_find_takes_numbers_slugs_and_file_names():
     for which in (3, "3", "03", "value_builds_a_graph", "03_value_builds_a_graph.py"):
         assert learn.find(which) == wanted
     assert wanted.builds == ("Value", "Op", "ops")
-    assert wanted.borrowed == {"gradcheck": "02"}
+    assert learn.find("00").borrowed == {"Value": "03", "Value.backward": "04", "Value.grad": "04"}
     assert wanted.exercises == ("03.entries", "03.fool")
     with pytest.raises(KeyError, match="did you mean value_builds_a_graph"):
         learn.find("value_build_graph")
