@@ -474,7 +474,7 @@ def a_program():
         h = ops.transpose(ops.transpose(x * 1.0)) - 0.0
         scores = h @ w
         causal = ops.tril(ops.ones_like(scores)) * Tensor(np.array(2.0))
-        return (scores.tanh() * causal + scores.tanh() * -1.0 / 1.0).sum()
+        return (scores.tanh() * causal + scores.tanh() * -1.0 / 1.0 + scores.relu()).sum()
 
     return lambda x, _: f(x), w, Tensor(RNG.normal(size=(3, 3)), requires_grad=True)
 

@@ -8,9 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_edu.namespaces.vocabulary import VOCABULARY
-from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.names import identifier
+from tinygrad_edu.readers.program.words import meaning
 from tinygrad_edu.readers.program.writer import Written
 
 _numbers = itertools.count(1)
@@ -46,12 +45,3 @@ def load(written: Written, xp: Any, title: str = "f") -> Loaded:
     loaded = Loaded(names["forward"], found)
     weakref.finalize(loaded, linecache.cache.pop, filename, None)
     return loaded
-
-
-def meaning(name: str, xp: Any) -> Callable[..., Any]:
-    """What a word of the source does: the namespace's function, or a kept operation."""
-    if name in VOCABULARY and lookup(name).family != "random":
-        found: Callable[..., Any] = getattr(xp, name)
-        return found
-    op = lookup(name)
-    return lambda *operands, **options: op.forward(xp, *operands, **options)

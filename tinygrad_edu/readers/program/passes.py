@@ -13,18 +13,9 @@ import numpy
 from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.loading import meaning
-from tinygrad_edu.readers.program.steps import (
-    LEAVES,
-    SOURCE,
-    Program,
-    Ref,
-    Rewriting,
-    Step,
-    rewrite,
-)
+from tinygrad_edu.readers.program.steps import LEAVES, Program, Ref, Rewriting, Step, rewrite
+from tinygrad_edu.readers.program.words import VIEWS, family, meaning
 
-VIEWS = ("reshape", "transpose", "matrix_transpose", "broadcast_to", "getitem", "flip", "unfold")
 _LARGEST = 2**20  # elements of a constant that is worth keeping
 
 
@@ -48,13 +39,6 @@ def literals(program: Program) -> Program:
         return step._replace(inputs=tuple(inputs))
 
     return rewrite(program, visit)
-
-
-def family(step: Step) -> str:
-    """The file of ops/ that a step's name is from; nothing for a leaf."""
-    if step.name == SOURCE:
-        return "random"
-    return "" if step.name in LEAVES else lookup(step.name).family
 
 
 def _is_plain(data: Any) -> bool:
@@ -185,6 +169,25 @@ def _undoes(second: Step, first: Step) -> bool:
     return [one[a] for a in two] == list(range(n))
 
 
+def keep_less(program: Program) -> Program:
+    """With max(x, 0) > 0 in place of x > 0 in backward passes, where the first is there anyway.
+
+    Both are true for the same x, nan included, and x itself need not be kept for the backward pass.
+    """
+    positive: dict[int, int] = {}  # x -> max(x, 0)
+
+    def visit(new: Rewriting, step: Step) -> Step | int:
+        if step.name == "maximum" and _is(new, step.inputs[1], 0.0):
+            positive.setdefault(step.inputs[0], len(new.steps))
+        if step.name == "greater" and step.backward and step.inputs[0] in positive:
+            zero = new.steps[step.inputs[1]].data
+            if zero.__class__ in (int, float) and zero == 0:
+                return step._replace(inputs=(positive[step.inputs[0]], step.inputs[1]))
+        return step
+
+    return rewrite(program, visit)
+
+
 def share(program: Program) -> Program:
     """Without common subexpressions: of several steps that compute the same, the first."""
     seen: dict[Any, int] = {}
@@ -251,6 +254,7 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "fold": fold_constants,
     "simplify": simplify,
     "share": share,
+    "keep less": keep_less,
     "dead": drop_dead,
 }
 

@@ -17,18 +17,9 @@ from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.namespaces.vocabulary import VOCABULARY
 from tinygrad_edu.node import Node, record
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.loading import meaning
 from tinygrad_edu.readers.program.steps import SOURCE, Effect, Program, Ref, Step
 from tinygrad_edu.readers.program.tape import Call, Tape
-
-
-def kept(name: str) -> bool:
-    """Whether an operation is called as a whole, rather than written out in the vocabulary.
-
-    Convolution and pooling are programs of their own; random numbers must be drawn in each run.
-    """
-    op = lookup(name)
-    return op.family == "random" or (op.family == "windows" and name not in VOCABULARY)
+from tinygrad_edu.readers.program.words import kept, meaning
 
 
 class Symbol:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.readers.program.memory import last_reads, takeovers
 from tinygrad_edu.readers.program.names import Names, comment
 from tinygrad_edu.readers.program.steps import LEAVES, SOURCE, Program, Ref, Step
 
@@ -27,6 +28,8 @@ INFIX = {
 # How tightly the text of a step binds; all other steps are calls, which bind tightest.
 LEVELS = dict.fromkeys(INFIX, 1) | {"add": 2, "subtract": 2, "multiply": 3, "negative": 4}
 _CALL = 5
+AUGMENTED = ("add", "subtract", "multiply")  # where `x += y` writes into x
+_SMALL = 2**14  # bytes of results below which it is not said that they are not needed any more
 _WIDTH = 96  # columns up to which steps that are used once are written inside the next
 _INDENT = "    "
 _RESERVED = {"saved", "inf", "nan", "forward", "slice"}
@@ -46,25 +49,26 @@ class Written:
     objects: dict[str, Any]
 
 
-def write(program: Program, title: str = "f") -> Written:
+def write(program: Program, title: str = "f", *, reuse: bool = True) -> Written:
     """The source of a program.
 
     title : the name of the user's function, for the comment at its head.
+    reuse : whether results are written over operands that nobody reads any more.
     """
-    return _Writer(program, title).write()
+    return _Writer(program, title, reuse).write()
 
 
 class _Writer:
-    def __init__(self, program: Program, title: str) -> None:
+    def __init__(self, program: Program, title: str, reuse: bool) -> None:
         self.program = program
         self.title = comment(title)
-        self.uses = {step.name for step in program.steps} - {*LEAVES, *INFIX, SOURCE}
-        self.names = Names({*self.uses, *_RESERVED})
+        self.uses = {step.name for step in program.steps} - {*LEAVES, *LEVELS, SOURCE}
+        self.names = Names({*self.uses, *LEVELS, *_RESERVED})
         self.objects: dict[str, Any] = {}
         self.called: dict[int, str] = {}
         self.scalar = all(step.dtype is None for step in program.steps)
-        self.once: set[int] = set()  # steps of the function being written that are read once
-        self.levels: dict[int, int] = {}  # of those that wait to be written inside another
+        self.levels: dict[int, int] = {}  # of steps that are written inside another
+        self.reuse = reuse
 
     def write(self) -> Written:
         steps = self.program.steps
@@ -76,8 +80,7 @@ class _Writer:
         for k, places in enumerate(self.program.gradients):
             if places:
                 lines += ["", "", *self._backward(k, places)]
-        uses = frozenset(self.uses - {"negative"})
-        return Written("\n".join(lines) + "\n", uses, self.objects)
+        return Written("\n".join(lines) + "\n", frozenset(self.uses), self.objects)
 
     def saved(self, k: int) -> list[int]:
         """The places that the backward pass of result k reads: inputs and forward results."""
@@ -135,28 +138,67 @@ class _Writer:
 
     def _body(self, places: list[int], ends: set[int]) -> list[str]:
         """The lines of a function; `ends` are the places that are read after them."""
+        steps = self.program.steps
         if self.scalar:
-            self.once = _read_once(self.program.steps, places) - ends
+            return self._numbers(places, _read_once(steps, places) - ends)
+        last = last_reads(steps, places, ends) if self.reuse else {}
+        over = takeovers(steps, places, last)
+        takers = {j: i for i, j in over.items()}
+        lines, origin, dead = [], "", []
+        for i in places:
+            step = steps[i]
+            if step.name in LEAVES:
+                continue
+            if step.origin != origin:
+                origin = step.origin
+                lines.append(f"{_INDENT}# {_short(origin)}")
+            lines.append(f"{_INDENT}{self._line(i, over.get(i), takers)}  # {step.shape}")
+            dead = sorted({j for j in {i, *step.refs} if last.get(j) == i} - {over.get(i)})
+            if dead and sum(steps[j].nbytes for j in dead) > _SMALL:
+                lines.append(f"{_INDENT}del {', '.join(self.called[j] for j in dead)}")
+        return lines
+
+    def _numbers(self, places: list[int], once: set[int]) -> list[str]:
+        """The lines of a function of numbers: what is read once is written where it is read."""
         lines, origin = [], ""
         for i in places:
             step = self.program.steps[i]
             if step.name in LEAVES:
                 continue
             right = self._expression(step)
-            if i in self.once and len(right) < _WIDTH:
+            if i in once and len(right) < _WIDTH:
                 self.called[i], self.levels[i] = right, LEVELS.get(step.name, _CALL)
                 continue
-            of = _short(step.origin).partition(", ")[2] if self.scalar else _short(step.origin)
+            of = _short(step.origin).partition(", ")[2]
             if of != origin:
                 origin = of
                 lines.append(f"{_INDENT}# {origin}")
-            lines.append(_INDENT + self._line(i, step, right))
+            self.called[i] = self.names.new(step.label or "t_1")
+            lines.append(f"{_INDENT}{self.called[i]} = {right}")
         return lines
 
-    def _line(self, i: int, step: Step, right: str) -> str:
-        self.called[i] = name = self.names.new(step.label or "t_1")
-        text = f"{name} = {right}"
-        return text if self.scalar else f"{text}  # {step.shape}"
+    def _line(self, i: int, over: int | None, takers: dict[int, int]) -> str:
+        """One step; `over` is the operand whose memory it takes, `takers` who takes whose."""
+        step = self.program.steps[i]
+        if over is not None and step.name in AUGMENTED:
+            first, second = step.inputs
+            if first == over or step.name != "subtract":
+                other = second if first == over else first
+                self.called[i] = self.called[over]
+                return f"{self.called[over]} {INFIX[step.name]}= {self._value(other)}"
+        label, taker = step.label, i
+        while not label and taker in takers:  # the name of what will become of it
+            taker = takers[taker]
+            label = self.program.steps[taker].label
+        right = self._expression(step) if over is None else self._into(step, over)
+        self.called[i] = self.names.new(label or "t_1")
+        return f"{self.called[i]} = {right}"
+
+    def _into(self, step: Step, over: int) -> str:
+        """The step as a call that writes into the memory of an operand."""
+        operands = ", ".join(map(self._value, step.inputs))
+        self.uses.add(step.name)
+        return f"{step.name}({operands}, out={self.called[over]})"
 
     def _expression(self, step: Step) -> str:
         if step.name == SOURCE:

@@ -1,0 +1,47 @@
+"""Liveness: when a result has been read for the last time, and who may have its memory then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tinygrad_edu.readers.program.steps import Step
+from tinygrad_edu.readers.program.words import FRESH, INTO, VIEWS
+
+
+def last_reads(steps: tuple[Step, ...], body: Iterable[int], ends: set[int]) -> dict[int, int]:
+    """For each result of a function that is not among its `ends`, the last step that reads it.
+
+    A view is its owner: reading one is reading the other.
+    """
+    owner: dict[int, int] = {}
+    last: dict[int, int] = {}
+    kept: set[int] = set()
+    for i in body:
+        step = steps[i]
+        for j in step.refs:
+            last[owner.get(j, j)] = i
+        owner[i] = owner.get(step.inputs[0], step.inputs[0]) if step.name in VIEWS else i
+        last.setdefault(owner[i], i)
+    for i in ends:
+        kept.add(owner.get(i, i))
+    return {i: at for i, at in last.items() if i not in kept and owner.get(i) == i}
+
+
+def takeovers(steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int]) -> dict[int, int]:
+    """Which steps may write their result over an operand: {step: operand}.
+
+    The operand must be an array of the same shape and dtype that was made in this function, that
+    nobody else holds, and that this step is the last to read.  (What has no axes is a number.)
+    """
+    found: dict[int, int] = {}
+    for i in body:
+        step = steps[i]
+        if step.name not in INTO or step.shape == ():
+            continue
+        for j in step.inputs:
+            x = steps[j]
+            same = x.shape == step.shape and x.dtype == step.dtype
+            if same and x.name in FRESH and last.get(j) == i:
+                found[i] = j
+                break
+    return found
