@@ -12,8 +12,10 @@
 from tinygrad_edu.data import transforms
 from tinygrad_edu.data.collate import default_collate
 from tinygrad_edu.data.dataset import Dataset, Subset, TensorDataset, random_split
+from tinygrad_edu.data.formats import read_cifar10, read_idx
 from tinygrad_edu.data.loader import DataLoader
 from tinygrad_edu.data.mnist_1d import mnist1d, mnist1d_steps, mnist1d_templates
+from tinygrad_edu.data.published import cifar10, fashion_mnist, mnist, tiny_shakespeare
 from tinygrad_edu.data.sequences import (
     Sentences,
     TextPairs,
@@ -58,12 +60,15 @@ __all__ = [
     "WordTokenizer",
     "adding_problem",
     "breast_cancer",
+    "cifar10",
     "circles",
     "dates",
     "default_collate",
     "diabetes",
     "digits",
+    "fashion_mnist",
     "iris",
+    "mnist",
     "mnist1d",
     "mnist1d_steps",
     "mnist1d_templates",
@@ -73,8 +78,11 @@ __all__ = [
     "place_names",
     "python_manual",
     "random_split",
+    "read_cifar10",
+    "read_idx",
     "reversals",
     "sentences",
+    "tiny_shakespeare",
     "transforms",
     "wine",
 ]
