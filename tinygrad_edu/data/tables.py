@@ -37,7 +37,7 @@ def digits(
     >>> len(test)
     360
 
-    Built in lesson 08.
+    Built in lesson 10.
     """
     x, y = _sklearn().datasets.load_digits(return_X_y=True)
     order = numpy.arange(len(y))
