@@ -56,14 +56,16 @@ class DataLoader:
         drop_last: bool = False,
         generator: Generator | None = None,
     ) -> None:
-        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler or drop_last):
+        if batch_sampler is not None and (
+            batch_size != 1 or shuffle or sampler is not None or drop_last
+        ):
             raise ValueError(
                 "DataLoader: batch_sampler decides what is in a batch; leave out batch_size, "
                 "shuffle, sampler and drop_last"
             )
         if sampler is not None and shuffle:
             raise ValueError("DataLoader: sampler decides the order; leave out shuffle")
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not isinstance(batch_size, int | numpy.integer) or batch_size < 1:
             raise ValueError(f"DataLoader: batch_size is {batch_size!r}; it must be at least 1")
         if generator is not None and not isinstance(generator, Generator):
             raise TypeError(
@@ -73,7 +75,7 @@ class DataLoader:
         if shuffle and generator is None:
             generator = numpy.random.default_rng(generator_or_default().integers(2**63))
         self.dataset = dataset
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.sampler = sampler
         self.batch_sampler = batch_sampler
