@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, manual_seed
+from tinygrad_edu import Tensor, manual_seed, nn, optim, train
 from tinygrad_edu.data import (
     DataLoader,
     Dataset,
@@ -15,6 +15,7 @@ from tinygrad_edu.data import (
     TensorDataset,
     default_collate,
     random_split,
+    transforms,
 )
 
 N = 23
@@ -332,3 +333,44 @@ def test_errors_say_what_and_what_next(what):
     call, expected = ERRORS[what]
     with pytest.raises(type(expected), match=f"^{re.escape(str(expected))}$"):
         call()
+
+
+def augmented_training(folder, stop=None):
+    """Three epochs on images moved at random, with dropout; ended after `stop` steps."""
+    manual_seed(0)
+    images = TensorDataset(
+        rng(5).normal(size=(N, 1, 4, 4)),
+        np.arange(N) % 3,
+        transform=transforms.Compose(
+            [transforms.RandomShift(1, generator=rng(7)), transforms.GaussianNoise(clip=False)]
+        ),
+    )
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Dropout(0.2), nn.Linear(8, 3))
+    for p in model.parameters():
+        p.data = rng(1).normal(size=p.shape)
+
+    class Stop:
+        def on_step_end(self, run):
+            if run.step == stop:
+                run.stop()
+
+    train.fit(
+        model,
+        DataLoader(images, 4, shuffle=True, generator=rng(6)),
+        loss=nn.CrossEntropyLoss(),
+        optimizer=optim.SGD(model.parameters(), lr=0.1),
+        epochs=3,
+        checkpoint=folder,
+        resume=True,
+        callbacks=[Stop()],
+        progress=False,
+    )
+    return [p.tolist() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("stop", [1, 5, 6, 10, 18])
+def test_a_training_on_changed_images_goes_on_to_the_same_weights(tmp_path, stop):
+    pytest.importorskip("safetensors")
+    whole = augmented_training(tmp_path / "whole")
+    assert augmented_training(tmp_path / "parts", stop) != whole or stop == 18
+    assert augmented_training(tmp_path / "parts") == whole
