@@ -2,14 +2,9 @@
 
 import sys
 
-from tinygrad_edu import Tensor, data, load, manual_seed, nn, optim, save, train
+from tinygrad_edu import data, load, manual_seed, metrics, nn, optim, save, train
 
 QUICK = "--quick" in sys.argv  # one epoch, to see that everything runs
-
-
-def accuracy(output: Tensor, target: Tensor) -> float:
-    return float((output.data.argmax(axis=1) == target.data).mean())
-
 
 manual_seed(0)
 train_set, test_set = data.digits("strat", flat=True)  # rows of 64 pixels
@@ -22,7 +17,7 @@ history = train.fit(
     optimizer=optimizer,
     epochs=1 if QUICK else 60,
     validation=data.DataLoader(test_set, batch_size=360),
-    metrics={"accuracy": accuracy},
+    metrics={"accuracy": metrics.accuracy},
 )
 print(history)
 save(model.state_dict(), "digits_mlp.safetensors")
