@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from tinygrad_edu import __version__, draw, latex, learn
 from tinygrad_edu.doctor import doctor
 from tinygrad_edu.expression import ExpressionError, functions, nearest, read_expression
+from tinygrad_edu.learn import grading
 from tinygrad_edu.readers.picture import Drawing
 
 SENTENCE = (
@@ -123,6 +124,34 @@ def _check(given: argparse.Namespace) -> int:
         raise RequestError(str(error)) from None
     print(result)
     return 0 if result.passed else 1
+
+
+def _grade(given: argparse.Namespace) -> int:
+    """The verdicts on a folder of submissions."""
+    print(
+        "Submissions run as programs of yours, within limits of time and memory. That keeps "
+        "accidents apart; it is not a sandbox.",
+        file=sys.stderr,
+    )
+    lesson = _find(given.lesson) if given.lesson else None
+    try:
+        results = learn.grade(given.folder, lesson, limit=given.limit, report=_progress)
+    except FileNotFoundError as error:
+        raise RequestError(str(error)) from None
+    if given.csv is None:
+        print(grading.table(results))
+    elif given.csv == "-":
+        print(grading.csv_text(results), end="")
+    else:
+        try:
+            Path(given.csv).write_text(grading.csv_text(results), encoding="utf-8", newline="")
+        except OSError as error:
+            raise RequestError(f"cannot write {given.csv}: {error.strerror or error}") from None
+    return 0
+
+
+def _progress(done: learn.Graded) -> None:
+    print(f"{done.name}: {done.summary}", file=sys.stderr, flush=True)
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -285,6 +314,18 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "check your answers to the exercises of a lesson")
     check.add_argument("lesson", metavar="N", help="its number or name")
     check.add_argument("file", nargs="?", help="your notebook (default: the one written for you)")
+
+    grade = command("grade", _grade, "check a folder of submissions (for teachers)")
+    grade.add_argument("folder", type=Path, help="with .ipynb or .py files, at any depth")
+    grade.add_argument("--lesson", metavar="N", help="the lesson (default: each file says it)")
+    grade.add_argument("--limit", type=float, default=120.0, help="seconds for each (120)")
+    grade.add_argument(
+        "--csv",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write a table of comma-separated values",
+    )
 
     command("doctor", _doctor, "say what this installation can do, and how to mend it")
     return parser

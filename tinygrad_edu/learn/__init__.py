@@ -21,6 +21,7 @@ For the command line and other programs::
     write_notebook(lesson, folder) -> Path      # the learner's; never over their work
     run(lesson, mode="full", echo=False) -> Run # .passed .seconds .verdicts .problems, str()
     run_checks(lesson, path=None) -> Run        # a learner's notebook, examined
+    grade(folder) -> list[Graded]               # a folder of notebooks, as a table or CSV
     notebook(lesson, with_solutions=True) -> dict
 
 Progress lies in one file (`learn.keeping`); lessons and their checks lie in ``lessons/``.
@@ -28,6 +29,7 @@ Progress lies in one file (`learn.keeping`); lessons and their checks lie in ``l
 
 from tinygrad_edu.learn.catalogue import Lesson, find, lessons
 from tinygrad_edu.learn.checking import Checked, check, hint, solution
+from tinygrad_edu.learn.grading import Graded, grade
 from tinygrad_edu.learn.keeping import is_done, next_lesson, progress
 from tinygrad_edu.learn.mine import Mine, use_mine
 from tinygrad_edu.learn.notebooks import notebook, write_notebook
@@ -38,6 +40,7 @@ from tinygrad_edu.learn.show import Row, source
 
 __all__ = [
     "Checked",
+    "Graded",
     "Lesson",
     "Mine",
     "Prediction",
@@ -46,6 +49,7 @@ __all__ = [
     "begin",
     "check",
     "find",
+    "grade",
     "hint",
     "is_done",
     "lessons",

@@ -7,6 +7,7 @@ exercises to examine afterwards.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import json
 import linecache
@@ -93,8 +94,19 @@ def _parse(source: str, file: str) -> ast.Module:
         return ast.parse("\n".join(kept), file)
 
 
+def _limit(memory: int) -> None:
+    """Let this process have that many bytes of memory and files of 100 MB, if the system can."""
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**8, 10**8))
+
+
 def main(job: dict[str, Any]) -> None:
     """Do a job from `running` and write what came of it to the file it names."""
+    if job["memory"]:
+        _limit(job["memory"])
     names, problems = run_file(Path(job["path"]), keep_going=job["keep_going"])
     verdicts = [] if problems and not job["keep_going"] else examine(job["lesson"], names)
     done = {

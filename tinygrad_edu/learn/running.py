@@ -23,10 +23,10 @@ _START_UP = 4.0  # seconds that importing may take, PyTorch for the checks inclu
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _START = (
     "import json, sys\n"
-    "root, job = sys.argv[1:]\n"
+    "root = sys.argv[1]\n"
     "if root not in sys.path: sys.path.insert(1, root)\n"
     "from tinygrad_edu.learn import execute\n"
-    "execute.main(json.loads(job))\n"
+    "execute.main(json.load(sys.stdin))\n"  # not an argument: the cells are not to see the report
 )
 
 
@@ -112,18 +112,29 @@ def run_checks(lesson: Lesson, path: Path | str | None = None, *, limit: float =
     path = Path(path).expanduser().resolve()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    made = _execute(
+    made = examine_file(lesson, path, folder=path.parent, limit=limit)
+    for verdict in made.verdicts:
+        checking.record(verdict)
+    return made
+
+
+def examine_file(
+    lesson: Lesson, path: Path, *, folder: Path, limit: float, memory: int | None = None
+) -> Run:
+    """The lesson's checks on a file, run inside `folder`; nobody's progress changes.
+
+    memory : bytes that it may use, where the system can set a limit.
+    """
+    return _execute(
         lesson,
         path,
         keep_going=True,
         limit=limit,
-        folder=path.parent,
+        folder=folder,
         settings={"MPLBACKEND": "Agg"},
         echo=False,
+        memory=memory,
     )
-    for verdict in made.verdicts:
-        checking.record(verdict)
-    return made
 
 
 def _execute(
@@ -135,38 +146,43 @@ def _execute(
     folder: Path,
     settings: dict[str, str],
     echo: bool,
+    memory: int | None = None,
 ) -> Run:
     """Run `path` in a child process inside `folder`.
 
     The child's own progress goes to a folder that is thrown away: it counts as nobody's work.
     """
     package = Path(__file__).resolve().parent.parent
-    with tempfile.TemporaryDirectory() as private:
+    with tempfile.TemporaryDirectory() as private, tempfile.TemporaryDirectory() as home:
         report, log = Path(private, "report.json"), Path(private, "log.txt")
         job = {
             "lesson": lesson.number,
             "path": str(path),
             "keep_going": keep_going,
             "report": str(report),
+            "memory": memory,
         }
         environment = {
             **os.environ,
             "PYTHONIOENCODING": "utf-8",
             **settings,
-            "TINYGRAD_EDU_HOME": private,
+            "TINYGRAD_EDU_HOME": home,
         }
-        command = [sys.executable, "-c", _START, str(package.parent), json.dumps(job)]
+        command = [sys.executable, "-c", _START, str(package.parent)]
         started = time.perf_counter()
         with log.open("wb") as sink:
             child = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=None if echo else sink,
                 stderr=None if echo else subprocess.STDOUT,
                 start_new_session=True,
             )
+            assert child.stdin is not None
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(json.dumps(job).encode())
             in_time = _wait(child, limit)
         seconds = time.perf_counter() - started
         output = log.read_text(encoding="utf-8", errors="replace")
