@@ -56,7 +56,7 @@ class Graded:
     def rows(self) -> list[tuple[str, ...]]:
         """A row of `COLUMNS` for each exercise of the lesson; one row if there is no lesson."""
         found = {v.exercise: v for v in self.verdicts}
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for exercise in self.lesson.exercises if self.lesson else ("",):
             verdict = found.get(exercise)
             status = verdict.status if verdict else "not graded"
