@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tinygrad_edu import data, interop, learn, metrics, nn, ops, optim, train
+    from tinygrad_edu import data, interop, learn, metrics, nn, ops, optim, plots, train
     from tinygrad_edu.engine.backprop import detect_anomaly, grad
     from tinygrad_edu.engine.creation import (
         arange,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.trace import trace
 else:
     _NAMES = {
-        "": "data interop learn metrics nn ops optim train",
+        "": "data interop learn metrics nn ops optim plots train",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
         "engine.gradcheck": "gradcheck numeric_grad",
@@ -118,6 +118,7 @@ __all__ = [
     "op",
     "ops",
     "optim",
+    "plots",
     "rand",
     "randn",
     "record_lines",

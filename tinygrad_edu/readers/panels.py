@@ -7,10 +7,19 @@ from typing import Any
 from tinygrad_edu.readers.palette import colour
 
 
-def panels(count: int, theme: str = "light") -> tuple[Any, list[Any]]:
+def panels(
+    count: int,
+    theme: str = "light",
+    *,
+    columns: int | None = None,
+    size: tuple[float, float] = (4.8, 3.4),
+    grid: bool = True,
+) -> tuple[Any, list[Any]]:
     """A new figure with `count` empty axes in a row, and these axes.
 
     theme : "light" or "dark".  The figure has its own ground, so that it reads on any page.
+    columns : how many stand side by side before a new row begins; by default all.
+    size : of each, in inches.  grid : whether they have lines to read numbers by.
 
     Raises ImportError, with the command, without matplotlib.
 
@@ -21,16 +30,32 @@ def panels(count: int, theme: str = "light") -> tuple[Any, list[Any]]:
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError('curves need matplotlib: pip install "tinygrad_edu[train]"') from error
-    ground, ink, line = (colour(role, theme) for role in ("paper", "ink", "frame"))
-    size = (4.8 * count, 3.4)
-    figure, [row] = pyplot.subplots(1, count, figsize=size, squeeze=False, layout="constrained")
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    figure, drawn = pyplot.subplots(
+        rows,
+        columns,
+        figsize=(size[0] * columns, size[1] * rows),
+        squeeze=False,
+        layout="constrained",
+    )
     pyplot.close(figure)  # who asked for it shows it: a notebook once, and no window waits
-    figure.set_facecolor(ground)
-    for axes in row:
-        axes.set_facecolor(ground)
+    figure.set_facecolor(colour("paper", theme))
+    for axes in drawn.flat[count:]:
+        axes.remove()
+    for axes in drawn.flat[:count]:
+        dress(axes, theme, grid=grid)
+    return figure, [*drawn.flat[:count]]
+
+
+def dress(axes: Any, theme: str, *, grid: bool = True) -> None:
+    """Give axes the colours of a theme."""
+    ink, line = colour("ink", theme), colour("frame", theme)
+    axes.set_facecolor(colour("paper", theme))
+    if grid:
         axes.grid(color=line, lw=0.6)
-        axes.spines[:].set_color(line)
-        axes.tick_params(which="both", colors=line, labelcolor=ink)
-        for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
-            text.set_color(ink)
-    return figure, [*row]
+        axes.set_axisbelow(True)
+    axes.spines[:].set_color(line)
+    axes.tick_params(which="both", colors=line, labelcolor=ink)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set_color(ink)
