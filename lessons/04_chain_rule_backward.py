@@ -7,7 +7,7 @@
 # - builds: `Value.backward`, `Value.grad`, `topological`
 # - uses: `Value`, `ops`, `floats`, `draw`, `learn`
 # - time: 40 minutes to read, 8 s to run
-# - covers: A (automatic differentiation), D (module 1), E (lab 7_1), micrograd
+# - covers: A (automatic differentiation), B (backpropagation), D (module 1), E (lab 7_1), micrograd
 #
 # The end first: a graph, drawn from top to bottom, in which the node `t` is used twice. In each
 # picture one more node has sent its gradient up. Follow the `grad` rows.

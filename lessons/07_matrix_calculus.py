@@ -7,7 +7,7 @@
 # - builds: `ops.matmul`, `ops.softmax`, `ops.logsumexp`
 # - uses: `NUMPY`, `Tensor`, `Value.backward`, `Value.grad`, `draw`, `gradcheck`, `learn`, `ops`
 # - time: 40 minutes to read, 6 s to run
-# - covers: A (matrix calculus), C (part 1), D (module 1), E (7_2)
+# - covers: A (matrix calculus), B (backpropagation), C (part 1), D (module 1), E (7_2)
 #
 # The end first: in a product of matrices the sizes must fit, and so they must in its gradients.
 # Each coloured side below meets a side of the same colour and length. There is only one way to

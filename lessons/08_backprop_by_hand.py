@@ -7,7 +7,8 @@
 # - builds: nothing
 # - uses: `Tensor`, `Value.backward`, `Value.grad`, `draw`, `learn`, `numeric_grad`
 # - time: 40 minutes to read, 8 s to run
-# - covers: A (manual backpropagation, from scratch), C (part 1), D (assignment 1), E (7_2)
+# - covers: A (manual backpropagation, from scratch), B (backpropagation), C (part 1),
+#   D (assignment 1), E (7_2)
 #
 # The end first. A network with five hidden layers of six units, from the notebook 7_2 of
 # *Understanding Deep Learning*. Each column is a layer; each number says how much the loss changes

@@ -83,7 +83,7 @@ def _lessons(given: argparse.Namespace) -> int:
     """The lessons with what has been done of each."""
     done = learn.progress()["exercises"]
     following = learn.next_lesson()
-    every = learn.lessons()
+    every = [x for x in learn.lessons() if given.course is None or given.course in x.courses]
     width = max(len(lesson.title) for lesson in every)
     for lesson in every:
         passed = sum(bool(done.get(id, {}).get("passed")) for id in lesson.exercises)
@@ -292,7 +292,10 @@ def _parser() -> argparse.ArgumentParser:
     drawn.add_argument("-o", "--output", metavar="FILE", help="where to; its ending is the format")
     drawn.add_argument("--format", choices=["svg", "png", "pdf", "dot", "latex", "text"])
 
-    command("lessons", _lessons, "list the lessons, and what you have done of each")
+    listed = command("lessons", _lessons, "list the lessons, and what you have done of each")
+    listed.add_argument(
+        "--course", choices=list("ABCDE"), help="only those of one course (lessons/COURSES.md)"
+    )
     start = command("start", _start, "open the next lesson you have not finished")
     lesson = command("lesson", _lesson, "open one lesson, or run it in the terminal")
     lesson.add_argument("lesson", metavar="N", help="its number or name")

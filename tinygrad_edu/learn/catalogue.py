@@ -48,6 +48,11 @@ class Lesson:
     borrowed: dict[str, str]
     covers: str
 
+    @property
+    def courses(self) -> set[str]:
+        """The letters of the courses it covers, as in ``lessons/COURSES.md``."""
+        return set(re.findall(r"(?:^|, )([A-E])(?: \(|$|,)", self.covers))
+
     @cached_property
     def cells(self) -> list[Cell]:
         """The cells of the file, solutions between their marks."""
