@@ -304,7 +304,7 @@ def test_formulas_of_an_array_show_how_shapes_meet():
             name = event.told.names[event.node]
             said[name] = f"{event.formula} | {event.local} | {event.numbers}"
     assert said["W1"] == ("∂L/∂W1 += Xᵀ @ G | G = ∂L/∂t1 | (64, 32) @ (32, 16) → (64, 16)")
-    assert said["b1"] == ("∂L/∂b1 += G | G = ∂L/∂t2 | (32, 16); sum over axis 0: (32, 16) → (16,)")
+    assert said["b1"] == ("∂L/∂b1 += G | G = ∂L/∂t2 | sum over axis 0: (32, 16) → (16,)")
     assert said["t2"] == "∂L/∂t2 += G · (t2 > 0) | G = ∂L/∂t3 | (32, 16) · (32, 16) → (32, 16)"
 
 

@@ -122,8 +122,8 @@ class Explainer:
                 factors = factors[0], f"({factors[1]})"
             return Words([*_product(*factors), Piece(" = "), Piece(short(event.value), "grad")])
         rule = self._rule(source, slot)
-        shapes = "; ".join(part for part in (rule.shapes, rule.summed) if part)
-        return Words([Piece(shapes, "local")])
+        told = [rule.shapes] if ARROW in rule.shapes or not rule.summed else []
+        return Words([Piece("; ".join([*told, *[rule.summed] * bool(rule.summed)]), "local")])
 
     def line(self, event: Event) -> tuple[str, int, str] | None:
         """Name of the file ("" for a notebook's cell), number and text of the user's line."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from tinygrad_edu.node import Node
@@ -181,7 +182,7 @@ class Stepper:
         return self._state(self._done)
 
     def _state(self, done: int) -> State:
-        values = {n.index: self._values[n.index] for n in self.graph.nodes if n.op is None}
+        values = {n.index: self.used_values[n.index] for n in self.graph.nodes if n.op is None}
         gradients: dict[int, Any] = {}
         received: dict[int, int] = {}
         complete = set()
@@ -233,15 +234,19 @@ class Stepper:
     @property
     def _start(self) -> str:
         leaves = [n for n in self.graph.nodes if n.op is None and not is_constant(n)]
-        held = ", ".join(f"{self._names[n.index]} = {short(self._values[n.index])}" for n in leaves)
+        held = ", ".join(
+            f"{self.names[n.index]} = {short(self.used_values[n.index])}" for n in leaves
+        )
         return f"at the start the leaves hold their numbers: {held}"
 
     @property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The labels of the nodes, by place in the graph."""
         return self.events[0].told.names if self.events else telling.labels(self.graph)
 
     @cached_property
-    def _values(self) -> list[Any]:
+    def used_values(self) -> list[Any]:
+        """What every node held when it was used, by place in the graph."""
         return used_values(self.graph)
 
     @cached_property
@@ -305,7 +310,7 @@ class Stepper:
 
         Raises KeyError for a label that no leaf has.
         """
-        places = {self._names[n.index]: n.index for n in self.graph.nodes if n.op is None}
+        places = {self.names[n.index]: n.index for n in self.graph.nodes if n.op is None}
         unknown = [name for name in leaves if name not in places]
         if unknown:
             raise KeyError(f"no leaf is called {unknown[0]!r}; there are {', '.join(places)}")
@@ -317,7 +322,7 @@ class Stepper:
         graph = what_if(self.graph, changes)
         events = story(graph, gradient=self._gradient)
         self.graph, self.events = graph, events
-        for name in ("_values", "_expected", "_compared"):
+        for name in ("used_values", "_expected", "_compared"):
             self.__dict__.pop(name, None)
         self.granularity = self._granularity
 
@@ -329,6 +334,20 @@ class Stepper:
     def _compared(self) -> dict[int, Comparison]:
         whole = {event.node: event.value for event in self.events if event.kind == "complete"}
         return compare(self.graph, whole, gradient=self._gradient)
+
+    # Showing
+
+    def to_html(self, path: str | Path, *, theme: str = "auto", direction: str = "LR") -> Path:
+        """Write an HTML file that steps by itself, with no network and no Python; returns `path`.
+
+        theme : "light", "dark", or "auto", which follows the reader's settings.  Open the file with
+        ``#step=12`` behind its name to begin at step 12.
+        """
+        from tinygrad_edu.readers.page import page
+
+        path = Path(path)
+        path.write_text(page(self, theme=theme, direction=direction), encoding="utf-8")
+        return path
 
     def __repr__(self) -> str:
         title = self.step.title if self.step else "the start"

@@ -1,0 +1,285 @@
+"""Stepper -> one HTML file that steps without a kernel, a network or a framework.
+
+Markup, style and script lie beside this file.  The markup holds the drawing and the table; the
+story goes along as data, which the script shows as text.  The notebook's widget is made of the same
+parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import string
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tinygrad_edu.readers import wording
+from tinygrad_edu.readers.explaining import Words
+from tinygrad_edu.readers.palette import FONT, PALETTE
+from tinygrad_edu.readers.picture import Drawing, draw
+from tinygrad_edu.readers.rules import is_constant
+from tinygrad_edu.readers.stepper import (
+    GRANULARITIES,
+    Stepper,
+    is_number,
+    steps,
+    wanted,
+)
+from tinygrad_edu.readers.story import Event
+from tinygrad_edu.readers.trace import Graph, GraphNode
+
+_FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
+_FULL = 120  # nodes up to which boxes have rows for value and gradient
+_FIELDS = "kind node shown wanted formula numbers code local source edge width got of line shape"
+_COLUMNS = ("node", "value", "gradient", "received", "difference")
+_BODY = "body{margin:0 auto;max-width:1200px;background:var(--paper)}body>div{outline:0}"
+_SCHEMES = {"auto": "light dark", "light": "light", "dark": "dark"}
+_VARIABLES = {"ink": "ink", "muted": "muted", "paper": "paper", "data": "data", "grad": "grad"}
+_VARIABLES |= {"badge": "badge", "frame": "frame", "done": "output line"}
+
+
+def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str:
+    """The text of the HTML file."""
+    parts = Parts(stepper, direction=direction)
+    code = script()
+    start = (
+        "start(document.querySelector('.tinygrad-edu-stepper'),"
+        "JSON.parse(document.querySelector('[type=\"application/json\"]').textContent));"
+    )
+    digest = base64.b64encode(hashlib.sha256(f"{code}{start}".encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return (
+        f'<!doctype html><html lang="en" style="color-scheme:{_SCHEMES[theme]}">'
+        f'<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
+        f'content="{policy}"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(parts.title)}</title>"
+        f"<style>{_BODY}{style()}</style>"
+        f"</head><body>{parts.markup()}"
+        f'<script type="application/json">{as_data({**parts.story(), "page": True})}</script>'
+        f'<script type="module">{code}{start}</script></body></html>\n'
+    )
+
+
+@lru_cache
+def script() -> str:
+    """The script, without its comments and indentation."""
+    lines = [line.strip() for line in _file("stepper.js").splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
+@lru_cache
+def style() -> str:
+    """The style sheet, with the colours of the palette as variables."""
+    sheet = string.Template(_file("stepper.css")).substitute(font=FONT)
+    sheet = re.sub(r"\s*([{};])\s*", r"\1", sheet).replace(";}", "}")
+    light = "".join(f"--{name}:{PALETTE[role][0]};" for name, role in _VARIABLES.items())
+    both = "".join(
+        f"--{name}:light-dark({','.join(PALETTE[role])});" for name, role in _VARIABLES.items()
+    )
+    return f":root{{{light}}}@supports (color:light-dark(red,red)){{:root{{{both}}}}}{sheet}"
+
+
+def as_data(story: dict[str, Any]) -> str:
+    r"""A story as JSON that can stand inside a script element.
+
+    >>> as_data({"name": "</script>"})
+    '{"name":"\\u003c/script\\u003e"}'
+    """
+    text = json.dumps(story, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@lru_cache
+def _file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+class Parts:
+    """What a page of one stepper is made of: the markup, and the story as data."""
+
+    def __init__(self, stepper: Stepper, *, direction: str = "LR", asking: bool = False) -> None:
+        self.stepper = stepper
+        self.asking = asking  # whether Python is there to be asked for new numbers
+        whole = {e.node: e.value for e in stepper.events if e.kind == "complete"}
+        nodes = tuple(
+            dataclasses.replace(
+                node,
+                data=data,
+                grad=whole.get(node.index),
+                name=None if is_constant(node) else stepper.names[node.index],
+            )
+            for node, data in zip(stepper.graph.nodes, stepper.used_values, strict=True)
+        )
+        self.full = len(nodes) <= _FULL
+        self.drawing: Drawing = draw(
+            Graph(nodes, stepper.graph.roots),
+            direction=direction,
+            detail="full" if self.full else "compact",
+        )
+        self.title = repr(self.drawing)[1:-1].partition(": ")[2]
+        self.direction = direction
+        self.compared = self.full or stepper.mode == "compare"
+
+    def markup(self) -> str:
+        """The HTML of the page, the drawing in it."""
+        modes = ["watch", "predict", *["what-if"] * self.asking, *["compare"] * self.compared]
+        header = "".join(f"<th scope=col>{title}" for title in _COLUMNS)
+        body = "".join(
+            f"<tr><th scope=row>{escape(name)}<td class=wd><td class=wg><td><td>"
+            for name in self._names(self._rows)
+        )
+        return string.Template(_file("stepper.html")).substitute(
+            label=escape(f"Stepper: {self.title}"),
+            levels=_options(GRANULARITIES),
+            modes=_options(modes),
+            graph=self.drawing.svg,
+            fit="graph fit" if self.drawing._layout.width <= _FITS else "graph",
+            leaves=self._sliders() if self.asking else "",
+            rows=f"<tr>{header}{body}",
+        )
+
+    def story(self) -> dict[str, Any]:
+        """Everything that happens, as data for the script."""
+        stepper, names = self.stepper, self.stepper.names
+        rows = {place: i for i, place in enumerate(self._rows)}
+        boxes: dict[int, list[str]] = {}
+        for box in self.drawing._figure.boxes:
+            place = re.match(r"n(\d+)", box.id)
+            assert place is not None
+            boxes.setdefault(int(place[1]), []).append(box.id)
+        nodes = [
+            _without_none(
+                boxes=boxes[node.index],
+                data=self._texts(node, data) if node.op is None else None,
+                of=stepper.state.expected.get(node.index, 0) if node.requires_grad else None,
+                row=rows.get(node.index),
+            )
+            for node, data in zip(stepper.graph.nodes, stepper.used_values, strict=True)
+        ]
+        differences: list[str] | None = None
+        if self.compared:
+            compared = stepper.compare()
+            differences = [
+                str(compared[i]) if i in compared else "" for i in range(len(stepper.graph.nodes))
+            ]
+        told = [event for event in stepper.events if event.kind != "complete"]
+        tables: dict[str, list[list[str]]] = {"lines": [], "codes": []}
+        return {
+            "prefix": re.search(r'class="(\w+)"', self.drawing.svg)[1],  # type: ignore[index]
+            "shift": "translate(0 8)" if self.direction == "LR" else "translate(8 0)",
+            "level": stepper.granularity,
+            "mode": stepper.mode,
+            "position": stepper.position,
+            "tolerance": stepper.tolerance,
+            "nodes": nodes,
+            "labelled": [i for i, e in enumerate(self.drawing._figure.edges) if e.label],
+            "fields": _FIELDS.split(),
+            "events": [self._event(event, tables) for event in told],
+            "steps": {name: _stops(stepper.events, name) for name in GRANULARITIES},
+            "differences": differences or [""] * len(names),
+            **tables,
+        }
+
+    @property
+    def _rows(self) -> list[int]:
+        """The nodes that have a row in the table."""
+        return [n.index for n in self.stepper.graph.nodes if not is_constant(n)]
+
+    def _names(self, places: list[int]) -> list[str]:
+        return [self.stepper.names[i] for i in places]
+
+    def _sliders(self) -> str:
+        parts = []
+        for node, data in zip(self.stepper.graph.nodes, self.stepper.used_values, strict=True):
+            if node.op is None and node.is_scalar and not is_constant(node) and math.isfinite(data):
+                reach = 2 * max(1.0, abs(data))
+                parts.append(
+                    f"<label>{escape(self.stepper.names[node.index])} "
+                    f'<input type="range" data-leaf="{node.index}" min="{data - reach}" '
+                    f'max="{data + reach}" step="{reach / 100}" value="{data}"></label>'
+                )
+        return "".join(parts)
+
+    def _texts(self, node: GraphNode, data: Any, *, gradient: bool = False) -> list[str]:
+        """What the cells of a box, and of the table, show."""
+        if not node.is_scalar:
+            return wording.statistics(data)
+        mark = "∇" if gradient and not self.full else ""
+        return [mark + wording.number(data)]
+
+    def _event(self, event: Event, tables: dict[str, list[list[str]]]) -> list[Any]:
+        """The `_FIELDS` of an event, without empty ones at the end."""
+        node = self.stepper.graph.nodes[event.node]
+        shown = event.value if event.kind == "forward" else event.total
+        gives = event.kind == "contribute"
+        line = event.line
+        if line is not None:
+            where = f"line {line[1]}" + (f" of {line[0]}" if line[0] else "")
+        fields: list[Any] = [
+            event.kind,
+            event.node,
+            self._texts(node, shown, gradient=event.kind != "forward"),
+            [float(f"{x:.6g}") if math.isfinite(x) else 0.0 for x in wanted(event)],
+            _pieces(event.formula),
+            _pieces(event.numbers),
+            _place(tables["codes"], ["its rule" if gives else "the operation", event.code])
+            if event.code
+            else None,
+            _pieces(event.local),
+            event.source,
+            self._edges[event.node, event.source, event.slot] if gives else None,
+            _width(event.value) if gives else None,
+            event.received if event.expected else None,
+            event.expected or None,
+            _place(tables["lines"], [where, line[2]]) if line is not None else None,
+            None if is_number(event.value) else True,
+        ]
+        while fields[-1] is None:
+            fields.pop()
+        return fields
+
+    @property
+    def _edges(self) -> dict[Any, int]:
+        edges = self.stepper.graph.edges
+        return {(start, end, slot): i for i, (start, end, slot) in enumerate(edges)}
+
+
+def _stops(events: list[Event], granularity: str) -> list[list[Any]]:
+    """Where the steps end, counted without the events that only say that all has arrived."""
+    ends = [0]
+    for event in events:
+        ends.append(ends[-1] + (event.kind != "complete"))
+    return [[ends[step.stop], step.title] for step in steps(events, granularity)]
+
+
+def _width(value: Any) -> float:
+    """The width of an arrow, by the size of what it brings: 1.2 px for 0.001, 3 px for 1."""
+    size = abs(value) if not hasattr(value, "shape") else float(abs(value).max(initial=0.0))
+    return round(min(max(3 + 0.6 * math.log10(size), 1.2), 5.0), 1) if 0 < size < math.inf else 1.2
+
+
+def _pieces(words: Words) -> list[str] | None:
+    """A line of text for the script: each piece after the first letter of its role."""
+    return [f"{piece.role[:1] or ' '}{piece.text}" for piece in words] or None
+
+
+def _place(table: list[list[str]], entry: list[str]) -> int:
+    if entry not in table:
+        table.append(entry)
+    return table.index(entry)
+
+
+def _without_none(**entries: Any) -> dict[str, Any]:
+    return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def _options(names: Any) -> str:
+    return "".join(f"<option>{name}</option>" for name in names)
