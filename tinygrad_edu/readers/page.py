@@ -14,7 +14,7 @@ import json
 import math
 import re
 import string
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ from tinygrad_edu.readers.trace import Graph, GraphNode
 
 _FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
 _FULL = 120  # nodes up to which boxes have rows for value and gradient
-_FIELDS = "kind node shown wanted formula numbers code local source edge width got of line shape"
+_FIELDS = (
+    "kind node shown wanted formula numbers code local source edge width got of slope line shape"
+)
 _COLUMNS = ("node", "value", "gradient", "received", "difference")
 _BODY = "body{margin:0 auto;max-width:1200px;background:var(--paper)}body>div{outline:0}"
 _SCHEMES = {"auto": "light dark", "light": "light", "dark": "dark"}
@@ -155,11 +157,12 @@ class Parts:
             place = re.match(r"n(\d+)", box.id)
             assert place is not None
             boxes.setdefault(int(place[1]), []).append(box.id)
+        expected = stepper.state.expected
         nodes = [
             _without_none(
                 boxes=boxes[node.index],
                 data=self._texts(node, data) if node.op is None else None,
-                of=stepper.state.expected.get(node.index, 0) if node.requires_grad else None,
+                of=expected.get(node.index, 0) if node.requires_grad else None,
                 row=rows.get(node.index),
             )
             for node, data in zip(stepper.graph.nodes, stepper.used_values, strict=True)
@@ -239,6 +242,7 @@ class Parts:
             _width(event.value) if gives else None,
             event.received if event.expected else None,
             event.expected or None,
+            self._slope(event) if gives else None,
             _place(tables["lines"], [where, line[2]]) if line is not None else None,
             None if is_number(event.value) else True,
         ]
@@ -246,7 +250,12 @@ class Parts:
             fields.pop()
         return fields
 
-    @property
+    def _slope(self, event: Event) -> str | None:
+        """The local derivative, where it is written on the edge."""
+        edge = self.drawing._figure.edges[self._edges[event.node, event.source, event.slot]]
+        return edge.label if self.stepper.graph.nodes[event.node].is_scalar and edge.label else None
+
+    @cached_property
     def _edges(self) -> dict[Any, int]:
         edges = self.stepper.graph.edges
         return {(start, end, slot): i for i, (start, end, slot) in enumerate(edges)}

@@ -25,9 +25,9 @@ export function start(host, story, ask) {
     ".leaves", ".told", "form", "ol", ".code", ...["step", "level", "mode", "speed"].map((n) => `[name=${n}]`)].map(find);
   const [asked, guess, , verdict] = form.children;
   let level = story.level, mode = story.mode, done = 0, timer = 0, waiting;
-  svg.style.colorScheme = "inherit"; // the page around it decides
+  svg.style.colorScheme = "inherit"; // as the page
 
-  // What the drawing lacks: marks on boxes, arrows back, and broad edges to point at
+  // what the drawing lacks: marks on boxes, arrows back, broad edges to point at
 
   for (const box of story.nodes.flatMap((node) => node.boxes.map(id))) {
     const x = box.firstChild.getAttribute("width");
@@ -38,8 +38,8 @@ export function start(host, story, ask) {
   const back = make(":g", { class: "back", transform: story.shift, "marker-end": `url(#${tip.id})` });
   back.append(tip);
   find(`.${story.prefix}-edges`).after(back);
-  const texts = svg.querySelectorAll(`.${story.prefix}-l text`);
-  const labels = story.events.map(({ edge }) => texts[story.labelled.indexOf(edge)]);
+  const labels = {};
+  svg.querySelectorAll(`.${story.prefix}-l text`).forEach((label, i) => { labels[story.labelled[i]] = label; });
   const arrows = story.events.map(({ edge, width, formula, local, numbers }) => {
     if (edge == null) return null;
     const d = id("e" + edge).getAttribute("d"), [start, ...rest] = d.match(/[-\d.]+ [-\d.]+/g).reverse();
@@ -92,7 +92,7 @@ export function start(host, story, ask) {
   };
   [...levels.options].forEach(({ value }, i) => { act[i + 1] = () => set(value, mode); });
 
-  function write(box, part, texts) { // into the last cells of a row of a box
+  function write(box, part, texts = ["–"]) { // into the last cells of a row of a box
     const p = `.${story.prefix}-`;
     const cells = [...box.querySelectorAll(`${p}${part} tspan:not(${p}s), tspan${p}${part}`)];
     cells.reverse().forEach((cell, i) => { cell.textContent = texts[texts.length - 1 - i] || ""; });
@@ -111,8 +111,8 @@ export function start(host, story, ask) {
         box.classList.toggle("now", mine);
         box.classList.toggle("from", now.some(({ source }) => source === i));
         box.classList.toggle("todo", !data);
-        write(box, "d", data || ["–"]);
-        write(box, "g", grad || ["–"]);
+        write(box, "d", data);
+        write(box, "g", grad);
         box.querySelector(".count").textContent = (of > 1 && count) || "";
       }
       if (row === undefined) return;
@@ -125,7 +125,9 @@ export function start(host, story, ask) {
       const lit = now.includes(event);
       arrows[i].setAttribute("class", lit ? "lit" : i < done ? "" : "off");
       id("e" + event.edge).classList.toggle("lit", lit);
-      labels[i]?.setAttribute("class", lit ? "lit" : state[event.source].data ? "" : "off");
+      const label = labels[event.edge], { slope } = event;
+      label?.setAttribute("class", lit ? "lit" : "");
+      if (slope) label.textContent = state[event.source].data ? slope : "×?";
     });
     const [only = {}] = now[1] ? [] : now;
     told.replaceChildren(
@@ -159,7 +161,7 @@ export function start(host, story, ask) {
     clearTimeout(waiting);
     const { leaf } = target.dataset;
     if (target === step) go(+step.value);
-    else if (leaf) waiting = setTimeout(ask, 50, { place: +leaf, value: +target.value }); // the hand rests
+    else if (leaf) waiting = setTimeout(ask, 50, { place: +leaf, value: +target.value });
     else if (target === speed) run(timer);
     else if (target !== guess) set(levels.value, modes.value);
   };
@@ -202,6 +204,6 @@ export default {
     el.innerHTML = model.get("markup");
     const update = start(el.firstChild, model.get("story"), (question) => model.send(question));
     model.on("msg:custom", update);
-    return () => update(); // stops it
+    return () => update();
   },
 };
