@@ -110,22 +110,9 @@ class Parts:
     def __init__(self, stepper: Stepper, *, direction: str = "LR", asking: bool = False) -> None:
         self.stepper = stepper
         self.asking = asking  # whether Python is there to be asked for new numbers
-        whole = {e.node: e.value for e in stepper.events if e.kind == "complete"}
-        nodes = tuple(
-            dataclasses.replace(
-                node,
-                data=data,
-                grad=whole.get(node.index),
-                name=None if is_constant(node) else stepper.names[node.index],
-            )
-            for node, data in zip(stepper.graph.nodes, stepper.used_values, strict=True)
-        )
-        self.full = len(nodes) <= _FULL
-        self.drawing: Drawing = draw(
-            Graph(nodes, stepper.graph.roots),
-            direction=direction,
-            detail="full" if self.full else "compact",
-        )
+        self.full = len(stepper.graph.nodes) <= _FULL
+        detail = "full" if self.full else "compact"
+        self.drawing: Drawing = draw(stepper.finished, direction=direction, detail=detail)
         self.title = repr(self.drawing)[1:-1].partition(": ")[2]
         self.direction = direction
         self.compared = self.full or stepper.mode == "compare"

@@ -249,6 +249,21 @@ class Stepper:
         """What every node held when it was used, by place in the graph."""
         return used_values(self.graph)
 
+    @property
+    def finished(self) -> Graph:
+        """The graph as it is at the end: whole gradients, and a name for every node."""
+        whole = {event.node: event.value for event in self.events if event.kind == "complete"}
+        nodes = tuple(
+            dataclasses.replace(
+                node,
+                data=data,
+                grad=whole.get(node.index),
+                name=None if is_constant(node) else self.names[node.index],
+            )
+            for node, data in zip(self.graph.nodes, self.used_values, strict=True)
+        )
+        return Graph(nodes, self.graph.roots)
+
     @cached_property
     def _expected(self) -> dict[int, int]:
         return {event.node: event.expected for event in self.events if event.kind != "forward"}
