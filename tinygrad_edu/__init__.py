@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.latex import latex, rule_latex
     from tinygrad_edu.readers.picture import draw
     from tinygrad_edu.readers.program import compile
-    from tinygrad_edu.readers.stepper import Stepper
     from tinygrad_edu.readers.story import story
     from tinygrad_edu.readers.trace import trace
+    from tinygrad_edu.widgets.explore import explore
+    from tinygrad_edu.widgets.stepper import Stepper
 else:
     _NAMES = {
         "": "data interop learn metrics nn ops optim plots train",
@@ -61,9 +62,10 @@ else:
         "readers.latex": "latex rule_latex",
         "readers.picture": "draw",
         "readers.program": "compile",
-        "readers.stepper": "Stepper",
         "readers.story": "story",
         "readers.trace": "trace",
+        "widgets.explore": "explore",
+        "widgets.stepper": "Stepper",
     }
     _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
@@ -95,6 +97,7 @@ __all__ = [
     "detect_anomaly",
     "diff",
     "draw",
+    "explore",
     "eye",
     "full",
     "grad",

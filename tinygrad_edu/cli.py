@@ -21,6 +21,8 @@ from tinygrad_edu.doctor import doctor
 from tinygrad_edu.expression import ExpressionError, functions, nearest, read_expression
 from tinygrad_edu.learn import grading
 from tinygrad_edu.readers.picture import Drawing
+from tinygrad_edu.readers.stepper import GRANULARITIES, Stepper
+from tinygrad_edu.readers.terminal import converse
 
 SENTENCE = (
     "Learn deep learning by building it: every operation is written once, and read as numbers, "
@@ -76,6 +78,24 @@ def _draw(given: argparse.Namespace) -> int:
     print(_as_text(drawing, form))
     if form != "text":  # what is printed can be piped on, so the table goes to the other stream
         print(f"\n{drawing.text()}", file=sys.stderr)
+    return 0
+
+
+def _step(given: argparse.Namespace) -> int:
+    """Forward and backward through an expression, one step at a time."""
+    root = read_expression(given.expression, _values(given.values)).root
+    stepper = Stepper(root, granularity=given.granularity, mode=given.mode)
+    if given.output is not None:
+        output = given.output.expanduser()
+        try:
+            stepper.to_html(output)
+        except OSError as error:
+            raise RequestError(f"cannot write {output}: {error.strerror or error}") from None
+        print(f"written to {output}")
+    elif given.all or not sys.stdin.isatty():
+        print(stepper.told())
+    else:
+        converse(stepper)
     return 0
 
 
@@ -291,6 +311,18 @@ def _parser() -> argparse.ArgumentParser:
     drawn.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each name")
     drawn.add_argument("-o", "--output", metavar="FILE", help="where to; its ending is the format")
     drawn.add_argument("--format", choices=["svg", "png", "pdf", "dot", "latex", "text"])
+
+    stepped = command(
+        "step", _step, "step through the forward and the backward pass of an expression"
+    )
+    stepped.add_argument("expression", help="such as 'tanh(a*b)', in quotes")
+    stepped.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="a value for each name")
+    stepped.add_argument("--all", action="store_true", help="print every step, and ask nothing")
+    stepped.add_argument("--granularity", choices=GRANULARITIES, default="edge")
+    stepped.add_argument("--mode", choices=["watch", "predict", "compare"], default="watch")
+    stepped.add_argument(
+        "-o", "--output", type=Path, metavar="FILE.html", help="write a page that steps by itself"
+    )
 
     listed = command("lessons", _lessons, "list the lessons, and what you have done of each")
     listed.add_argument(

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.palette import PALETTE, colour
 from tinygrad_edu.readers.picture import Drawing, draw
-from tinygrad_edu.readers.stepper import GRANULARITIES, Step, Stepper, steps
+from tinygrad_edu.readers.stepper import GRANULARITIES, Step, Stepper, one_line, steps
 from tinygrad_edu.readers.svg import CORNER, MARGIN
 
 _MOST = 60  # steps; a story of more is told in larger ones
@@ -35,7 +35,7 @@ def animated(
     """
     every = (steps(stepper.events, level) for level in GRANULARITIES)
     told = next((found for found in every if len(found) <= _MOST), [])
-    drawing = draw(stepper.finished, theme=theme, direction=direction)
+    drawing = draw(stepper.finished, theme=theme, direction=direction, collapse=False)
     return _Film(drawing, told, seconds).text()
 
 
@@ -99,7 +99,7 @@ class _Film:
         """Values from the step that computes them, gradients as they arrive, rings around both."""
         arrivals: dict[int, list[tuple[int, Any]]] = defaultdict(list)
         for number, step in enumerate(self.told, start=1):
-            rings = {}
+            rings: dict[int, None] = {}
             for event in step.events:
                 if event.kind == "complete":
                     continue
@@ -123,13 +123,18 @@ class _Film:
             for box in self.boxes[node]:
                 self._gradients(box, node, list(latest.items()))
 
-    def _gradients(self, box: ElementTree.Element, node: int, totals: list[tuple[int, Any]]) -> None:
+    def _gradients(
+        self, box: ElementTree.Element, node: int, totals: list[tuple[int, Any]]
+    ) -> None:
         """The cells of a gradient: a dash, then what has arrived so far."""
         parents = {child: parent for parent in box.iter() for child in parent}
         cells = self._cells(box, "g")
         numbers = [number for number, _ in totals]
         for i, cell in enumerate(cells):
-            texts = [wording.DASH, *(self._shown(node, total, len(cells))[i] for _, total in totals[:-1])]
+            texts = [
+                wording.DASH,
+                *(self._shown(node, total, len(cells))[i] for _, total in totals[:-1]),
+            ]
             mark = "∇" if (cell.text or "").startswith("∇") else ""
             for text, first, last in zip(texts, [0, *numbers], numbers, strict=False):
                 if text:
@@ -167,7 +172,9 @@ class _Film:
                     edge = self.edges[event.node, event.source, event.slot]  # type: ignore[index]
                     path = self.ids[f"{self.p}-e{edge}"].get("d", "")
                     start, *rest = re.findall(r"[-\d.]+ [-\d.]+", path)[::-1]
-                    arrow = ElementTree.SubElement(group, "path", {"d": f"M{start}C{' '.join(rest)}"})
+                    arrow = ElementTree.SubElement(
+                        group, "path", {"d": f"M{start}C{' '.join(rest)}"}
+                    )
                     self._seen(arrow, number)
         places = [child.get("class") for child in self.root]
         self.root.insert(places.index(f"{self.p}-edges") + 1, group)
@@ -192,4 +199,4 @@ def _caption(step: Step) -> str:
     told = [event for event in step.events if event.kind != "complete"]
     if len(told) > 1:
         return step.title
-    return " = ".join(str(part) for part in (told[0].formula, told[0].numbers) if part)
+    return one_line(told[0])

@@ -97,7 +97,7 @@ class Explainer:
             arriving = self._partial(self.loss, source)
             return Words([Piece(ARRIVING, "local"), Piece(" = "), Piece(arriving, "grad")])
         name = self._partial(self.names[source], event.node)
-        formula, number = self._rule(source, slot).formula, short(self._derivative(source, slot))
+        formula, number = self._rule(source, slot).formula, short(self.derivative(source, slot))
         pieces = [Piece(name, "local"), Piece(" = "), Piece(formula, "data")]
         if formula != number:
             pieces += [Piece(" = "), Piece(number, "local")]
@@ -117,7 +117,7 @@ class Explainer:
             return Words()
         source, slot = _origin(event)
         if self.graph.nodes[source].is_scalar:
-            factors = short(event.upstream), short(self._derivative(source, slot))
+            factors = short(event.upstream), short(self.derivative(source, slot))
             if factors[1].startswith(wording.MINUS):
                 factors = factors[0], f"({factors[1]})"
             return Words([*_product(*factors), Piece(" = "), Piece(short(event.value), "grad")])
@@ -159,7 +159,8 @@ class Explainer:
         assert found is not None
         return found
 
-    def _derivative(self, source: int, slot: int) -> float:
+    def derivative(self, source: int, slot: int) -> float:
+        """How much a number at a place changes per unit of one of its operands."""
         if source not in self._derivatives:
             self._derivatives[source] = local_derivatives(self.graph, source)
         return self._derivatives[source][slot]

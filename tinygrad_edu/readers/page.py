@@ -21,8 +21,9 @@ from typing import Any
 
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.explaining import Words
+from tinygrad_edu.readers.figure import figure
 from tinygrad_edu.readers.palette import FONT, PALETTE
-from tinygrad_edu.readers.picture import Drawing, draw
+from tinygrad_edu.readers.picture import Drawing
 from tinygrad_edu.readers.rules import is_constant
 from tinygrad_edu.readers.stepper import (
     GRANULARITIES,
@@ -35,6 +36,9 @@ from tinygrad_edu.readers.story import Event
 from tinygrad_edu.readers.trace import Graph, GraphNode
 
 _FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
+_COLUMN, _HIGHEST = 900, 520  # px: the width of a notebook's column, the most for a drawing in it
+_AROUND = 530  # px: what stands above and below the drawing
+_WIDE = -0.00012345  # a number whose text is long
 _FULL = 120  # nodes up to which boxes have rows for value and gradient
 _FIELDS = (
     "kind node shown wanted formula numbers code local source edge width got of slope line shape"
@@ -65,6 +69,24 @@ def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str
         f"</head><body>{parts.markup()}"
         f'<script type="application/json">{as_data({**parts.story(), "page": True})}</script>'
         f'<script type="module">{code}{start}</script></body></html>\n'
+    )
+
+
+def within(stepper: Stepper) -> str:
+    """The stepper as a part of a page: a frame that holds the file `page` makes, and a picture.
+
+    A notebook that has not been trusted strips the frame, and the style that hides the picture.
+    """
+    text = page(stepper)
+    drawing = Parts(stepper).drawing
+    still = drawing._repr_mimebundle_()["text/html"]
+    wide = drawing._layout.width
+    graph = drawing._layout.height * (min(1.0, _COLUMN / wide) if wide <= _FITS else 1.0)
+    return (
+        f'<div class="tinygrad-edu-still">{still}</div>'
+        "<style>.tinygrad-edu-still{display:none}</style>"
+        f'<iframe srcdoc="{escape(text)}" sandbox="allow-scripts" title="Stepper" '
+        f'style="width:100%;height:{round(min(graph, _HIGHEST)) + _AROUND}px;border:0"></iframe>'
     )
 
 
@@ -112,7 +134,10 @@ class Parts:
         self.asking = asking  # whether Python is there to be asked for new numbers
         self.full = len(stepper.graph.nodes) <= _FULL
         detail = "full" if self.full else "compact"
-        self.drawing: Drawing = draw(stepper.finished, direction=direction, detail=detail)
+        graph = stepper.finished
+        room = _with_room(graph) if asking else graph
+        pictured = figure(room, detail=detail, direction=direction)
+        self.drawing = Drawing(graph, graph, pictured, "auto", "merged")
         self.title = repr(self.drawing)[1:-1].partition(": ")[2]
         self.direction = direction
         self.compared = self.full or stepper.mode == "compare"
@@ -166,7 +191,7 @@ class Parts:
             "prefix": re.search(r'class="(\w+)"', self.drawing.svg)[1],  # type: ignore[index]
             "shift": "translate(0 8)" if self.direction == "LR" else "translate(8 0)",
             "level": stepper.granularity,
-            "mode": stepper.mode,
+            "mode": "watch" if stepper.mode == "what-if" and not self.asking else stepper.mode,
             "position": stepper.position,
             "tolerance": stepper.tolerance,
             "nodes": nodes,
@@ -239,13 +264,27 @@ class Parts:
 
     def _slope(self, event: Event) -> str | None:
         """The local derivative, where it is written on the edge."""
+        if event.source is None or not self.stepper.graph.nodes[event.source].is_scalar:
+            return None
         edge = self.drawing._figure.edges[self._edges[event.node, event.source, event.slot]]
-        return edge.label if self.stepper.graph.nodes[event.node].is_scalar and edge.label else None
+        slope = event.told.derivative(event.source, edge.slot)
+        return wording.TIMES + wording.number(slope) if edge.label else None
 
     @cached_property
     def _edges(self) -> dict[Any, int]:
         edges = self.stepper.graph.edges
         return {(start, end, slot): i for i, (start, end, slot) in enumerate(edges)}
+
+
+def _with_room(graph: Graph) -> Graph:
+    """The graph with numbers that take as much room as any: what is drawn will change."""
+    nodes = [
+        dataclasses.replace(node, data=_WIDE, grad=None if node.grad is None else _WIDE)
+        if node.is_scalar and not is_constant(node)
+        else node
+        for node in graph.nodes
+    ]
+    return Graph(tuple(nodes), graph.roots)
 
 
 def _stops(events: list[Event], granularity: str) -> list[list[Any]]:

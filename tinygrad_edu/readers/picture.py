@@ -246,6 +246,33 @@ class Drawing:
         path.write_bytes(content)
         return path
 
+    def to_html(self, path: str | Path) -> Path:
+        """Write an HTML file that steps through the two passes by itself; returns `path`.
+
+        It needs no network and no Python.  See `Stepper`.
+        """
+        from tinygrad_edu.readers.stepper import Stepper
+
+        stepper = Stepper(self.graph)
+        return stepper.to_html(path, theme=self._theme, direction=self._figure.direction)
+
+    def animate(self, path: str | Path, *, seconds: float = 1.4) -> Path:
+        """Write an SVG that plays the two passes in a loop; returns `path`.
+
+        Made of CSS alone, so that it plays in a README.  Each step is shown for `seconds`; a long
+        story is told in larger steps.
+        """
+        from tinygrad_edu.readers.animation import animated
+        from tinygrad_edu.readers.stepper import Stepper
+
+        direction = self._figure.direction
+        film = animated(
+            Stepper(self.graph), theme=self._theme, direction=direction, seconds=seconds
+        )
+        path = Path(path)
+        path.write_text(film, encoding="utf-8")
+        return path
+
     def _render(self, format: str, dpi: int) -> bytes:
         """The source drawn by Graphviz, in the child process or by `dot`."""
         source = self.source

@@ -34,7 +34,7 @@ class Step:
     def __str__(self) -> str:
         told = [event for event in self.events if event.kind != "complete"]
         if len(told) > 1:
-            return "\n  ".join([self.title, *(_line(event) for event in told)])
+            return "\n  ".join([self.title, *(one_line(event) for event in told)])
         return "\n  ".join([self.title, *_explained(told[0])])
 
 
@@ -364,6 +364,12 @@ class Stepper:
         path.write_text(page(self, theme=theme, direction=direction), encoding="utf-8")
         return path
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The stepper as a page within the page, which needs no kernel; a picture; and text."""
+        from tinygrad_edu.readers.page import within
+
+        return {"text/html": within(self), "text/plain": self.text()}
+
     def __repr__(self) -> str:
         title = self.step.title if self.step else "the start"
         return f"<Stepper at {self._position} of {len(self)}: {title}>"
@@ -458,7 +464,7 @@ def _numbers(guess: float | str | Sequence[float]) -> list[float]:
     return [float(x) for x in guess] if isinstance(guess, Sequence) else [float(guess)]
 
 
-def _line(event: Event) -> str:
+def one_line(event: Event) -> str:
     """An event on one line."""
     between = " = " if is_number(event.value) else ": "
     return between.join(str(part) for part in (event.formula, event.numbers) if part)

@@ -1,0 +1,10 @@
+"""Faces for a notebook: what is stepped through or explored with the mouse, Python answering.
+
+The logic stands in the rooms above; here it meets ipywidgets and anywidget, which are imported when
+something is shown.
+"""
+
+from tinygrad_edu.widgets.explore import Explorer, explore
+from tinygrad_edu.widgets.stepper import Stepper, widget
+
+__all__ = ["Explorer", "Stepper", "explore", "widget"]
