@@ -12,6 +12,7 @@ from tinygrad_edu.ops import manual_seed
 def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
+    config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
     config.addinivalue_line("markers", "slow: trains at length; run by pytest -m slow alone")
 
 

@@ -196,7 +196,7 @@ def test_check_tells_an_unsolved_notebook_from_a_solved_one(capsys, home):
         (["check", "0", "nowhere.ipynb"], "there is no file"),
         (["lesson"], "the following arguments are required: N"),
         (["drwa", "x"], "there is no 'drwa'; did you mean 'draw'?"),
-        (["zzz"], "there is no 'zzz'; there are draw, lessons, start"),
+        (["zzz"], "there is no 'zzz'; there are draw, step, lessons"),
         ([], "the following arguments are required: COMMAND"),
     ],
 )

@@ -18,7 +18,12 @@ SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
 EXTRAS = SETUP["options.extras_require"]
 
 # Imported under another name than it is installed under.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipykernel", "packaging": "pytest"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "IPython": "ipykernel",
+    "packaging": "pytest",
+    "websocket": "websocket-client",
+}
 
 
 def lines_of(text):

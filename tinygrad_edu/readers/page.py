@@ -23,7 +23,7 @@ from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.explaining import Words
 from tinygrad_edu.readers.figure import figure
 from tinygrad_edu.readers.palette import FONT, PALETTE
-from tinygrad_edu.readers.picture import Drawing
+from tinygrad_edu.readers.picture import Drawing, draw
 from tinygrad_edu.readers.rules import is_constant
 from tinygrad_edu.readers.stepper import (
     GRANULARITIES,
@@ -35,6 +35,7 @@ from tinygrad_edu.readers.stepper import (
 from tinygrad_edu.readers.story import Event
 from tinygrad_edu.readers.trace import Graph, GraphNode
 
+LARGEST = 1500  # nodes that a page steps through
 _FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
 _COLUMN, _HIGHEST = 900, 520  # px: the width of a notebook's column, the most for a drawing in it
 _AROUND = 530  # px: what stands above and below the drawing
@@ -45,13 +46,23 @@ _FIELDS = (
 )
 _COLUMNS = ("node", "value", "gradient", "received", "difference")
 _BODY = "body{margin:0 auto;max-width:1200px;background:var(--paper)}body>div{outline:0}"
-_SCHEMES = {"auto": "light dark", "light": "light", "dark": "dark"}
+_SCHEMES = {"auto": "light dark", "light": "light", "dark": "dark", "print": "light"}
 _VARIABLES = {"ink": "ink", "muted": "muted", "paper": "paper", "data": "data", "grad": "grad"}
 _VARIABLES |= {"badge": "badge", "frame": "frame", "done": "output line"}
 
 
 def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str:
-    """The text of the HTML file."""
+    """The text of the HTML file.
+
+    Raises ValueError for an unknown theme, and for a graph too large to be stepped through.
+    """
+    if theme not in _SCHEMES:
+        raise ValueError(f"theme is {theme!r}, not one of {', '.join(_SCHEMES)}")
+    if not fits(stepper):
+        raise ValueError(
+            f"a page that steps through {len(stepper.graph.nodes):,} nodes would be too large (the "
+            f"limit is {LARGEST:,}); step through a part: Stepper(of a node inside it)"
+        )
     parts = Parts(stepper, direction=direction)
     code = script()
     start = (
@@ -76,7 +87,10 @@ def within(stepper: Stepper) -> str:
     """The stepper as a part of a page: a frame that holds the file `page` makes, and a picture.
 
     A notebook that has not been trusted strips the frame, and the style that hides the picture.
+    Where the graph is too large there is the picture alone.
     """
+    if not fits(stepper):
+        return draw(stepper.finished)._repr_mimebundle_()["text/html"]
     text = page(stepper)
     drawing = Parts(stepper).drawing
     still = drawing._repr_mimebundle_()["text/html"]
@@ -90,6 +104,11 @@ def within(stepper: Stepper) -> str:
     )
 
 
+def fits(stepper: Stepper) -> bool:
+    """Whether the graph is small enough for a page."""
+    return len(stepper.graph.nodes) <= LARGEST
+
+
 @lru_cache
 def script() -> str:
     """The script, without its comments and indentation."""
@@ -100,7 +119,7 @@ def script() -> str:
 @lru_cache
 def style() -> str:
     """The style sheet, with the colours of the palette as variables."""
-    sheet = string.Template(_file("stepper.css")).substitute(font=FONT)
+    sheet = _file("stepper.css").replace("$font", FONT)
     sheet = re.sub(r"\s*([{};])\s*", r"\1", sheet).replace(";}", "}")
     light = "".join(f"--{name}:{PALETTE[role][0]};" for name, role in _VARIABLES.items())
     both = "".join(
