@@ -55,7 +55,7 @@ def test_a_gradient_is_a_dash_then_what_has_arrived():
 
 
 def test_a_long_story_is_told_in_larger_steps():
-    text = film_of(random_scalars(40))
+    text = film_of(random_scalars(50))
     assert len([t for t in texts(ElementTree.fromstring(text)) if "backward through" in t]) > 10
 
 
