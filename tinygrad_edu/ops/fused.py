@@ -257,9 +257,19 @@ def batch_norm(xp, x, *affine, eps=1e-5):
 
 @batch_norm.vjp
 def batch_norm_vjp(xp, g, out, x, *affine, eps):
+    # The weight is the same along the axes that are summed over, so two sums serve all gradients.
     axes = _but_channels(x)
     normal, inverse = _standardise(xp, x, axes, eps)
-    return _standardise_vjp(xp, g, normal, inverse, axes, affine, _per_channel(xp, x, affine))
+    along = xp.sum(g * normal, axis=axes, keepdims=True)
+    total = xp.sum(g, axis=axes, keepdims=True)
+    share = 1.0 / max(math.prod(x.shape[a] for a in axes), 1)
+    gx = g - share * total
+    gx -= normal * (share * along)
+    for weight in _per_channel(xp, x, affine[:1]):
+        inverse = inverse * weight
+    gx *= inverse
+    sums = zip((along, total), affine, strict=False)
+    return gx, *(xp.reshape(part, shape=p.shape) for part, p in sums)
 
 
 @op(latex=r"\operatorname{{group\_norm}}\left({x}\right)")
@@ -315,27 +325,32 @@ def _grouped(xp: Any, x: Any, num_groups: int) -> Any:
 def _standardise(xp: Any, x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any]:
     """(x - mean) / sqrt(var + eps), and the second factor of it."""
     scale = 1.0 / max(math.prod(x.shape[a] for a in axes), 1)
-    centred = x - scale * xp.sum(x, axis=axes, keepdims=True)
-    variance = scale * xp.sum(centred * centred, axis=axes, keepdims=True)
+    normal = x - scale * xp.sum(x, axis=axes, keepdims=True)
+    variance = scale * xp.sum(normal * normal, axis=axes, keepdims=True)
     inverse = xp.divide(1.0, xp.sqrt(variance + eps))
-    return centred * inverse, inverse
+    normal *= inverse
+    return normal, inverse
 
 
 def _standardise_vjp(xp, g, normal, inverse, axes, affine, wide):
     """Gradients of x and of the affine operands, `wide` being these with axes to broadcast."""
     scale = 1.0 / max(math.prod(normal.shape[a] for a in axes), 1)
     gn = g * wide[0] if wide else g
-    mean = scale * xp.sum(gn, axis=axes, keepdims=True)
     along = scale * xp.sum(gn * normal, axis=axes, keepdims=True)
-    return (gn - mean - normal * along) * inverse, *_affine_vjp(xp, g, normal, affine, wide)
+    gx = gn - scale * xp.sum(gn, axis=axes, keepdims=True)
+    gx -= normal * along
+    gx *= inverse
+    return gx, *_affine_vjp(xp, g, normal, affine, wide)
 
 
 def _scale_and_shift(normal: Any, affine: Any) -> Any:
     if len(affine) > 2:
         raise TypeError("a weight and a bias are all that may follow x")
-    if affine:
-        normal = normal * affine[0]
-    return normal + affine[1] if len(affine) > 1 else normal
+    for weight in affine[:1]:
+        normal *= weight
+    for bias in affine[1:]:
+        normal += bias
+    return normal
 
 
 def _affine_vjp(xp, g, normal, affine, wide):
