@@ -342,7 +342,7 @@ def test_the_curves(theme):
     history.add_step({"loss": 1.0})  # of an epoch that was not finished
     figure = history.plot(theme)
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "distance"]
-    steps, training, validation = figure.axes[0].lines
+    training, validation, steps = figure.axes[0].lines
     assert training.get_ydata().tolist() == history["loss"]
     assert validation.get_ydata().tolist() == history["val_loss"]
     np.testing.assert_allclose(steps.get_xdata(), np.arange(1, 13) / 3)

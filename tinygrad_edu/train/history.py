@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.plots.training import plot_history
 from tinygrad_edu.readers.palette import colour
-from tinygrad_edu.readers.panels import panels
 
 
 class History:
@@ -84,8 +84,8 @@ class History:
     def plot(self, theme: str = "light") -> Any:
         """The curves as a matplotlib figure: the loss, and a panel for each metric.
 
-        Training is a solid line, validation a dashed one with points; the loss of every step stands
-        behind, pale.  theme : "light" or "dark".
+        It is `plots.plot_history` of this one, with the loss of every step behind, pale.
+        theme : "light" or "dark".
 
         Raises ValueError before the first epoch; ImportError, with the command, without matplotlib.
 
@@ -96,28 +96,11 @@ class History:
         """
         if not len(self):
             raise ValueError("this history has no epoch yet, so there is nothing to plot")
-        names = [name.removeprefix("val_") for name in self.epochs if name not in ("lr", "step")]
-        shown = [*dict.fromkeys(names)]
-        figure, row = panels(len(shown), theme)
-        for axes, name in zip(row, shown, strict=True):
-            if name in self.steps and "step" in self.epochs:
-                ends = [0, *self.epochs["step"]]
-                values = self.steps[name][: int(ends[-1])]
-                where = numpy.interp(1 + numpy.arange(len(values)), ends, range(len(ends)))
-                axes.plot(where, values, color=colour("data", theme), alpha=0.25, lw=0.8)
-            for entry, role, style in ((name, "data", "-"), (f"val_{name}", "grad", "o--")):
-                values = self.epochs.get(entry, [])
-                if values:
-                    label = "validation" if entry != name else "training"
-                    axes.plot(
-                        range(1, len(values) + 1),
-                        values,
-                        style,
-                        ms=3,
-                        color=colour(role, theme),
-                        label=label,
-                    )
-            axes.set(xlabel="epoch", ylabel=name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend(labelcolor=colour("ink", theme), frameon=False)
+        figure = plot_history(self, theme=theme)
+        ends = [0, *self.epochs.get("step", [])]
+        for axes in figure.axes:
+            values = self.steps.get(axes.get_ylabel(), [])
+            values = values[: int(ends[-1])]  # those of an epoch begun have no place yet
+            where = numpy.interp(1 + numpy.arange(len(values)), ends, range(len(ends)))
+            axes.plot(where, values, color=colour("data", theme), alpha=0.25, lw=0.8, zorder=1)
         return figure
