@@ -79,6 +79,17 @@ def test_arrays_in_another_order_of_memory_or_bytes_keep_their_numbers(tmp_path)
     assert all(array.flags.writeable for array in found[:3])
 
 
+def test_an_array_of_a_gpu_is_fetched(tmp_path):
+    class OnCard:
+        __cuda_array_interface__: dict = {}
+
+        def get(self):
+            return np.arange(3.0)
+
+    save({"exp_avg": OnCard()}, tmp_path / "x")
+    assert same(load(tmp_path / "x"), {"exp_avg": np.arange(3.0)})
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [

@@ -275,6 +275,8 @@ def test_a_callback_can_end_the_training(hook, steps):
         ({"schedule": "batch"}, "schedule is 'batch'; it must be 'epoch' or 'step'"),
         ({"early_stopping": train.EarlyStopping(monitor="val_loss")}, "no 'val_loss' to monitor"),
         ({"callbacks": [3]}, "callback 0 is a int, neither a function nor an object with one"),
+        ({"resume": True}, "resume and checkpoint_every need a folder"),
+        ({"checkpoint_every": 5}, "resume and checkpoint_every need a folder"),
         ({"loader": []}, "the loader gives no batch"),
         ({"loader": [(X,)]}, "a batch is a tuple .* not a tuple of length 1"),
         ({"loader": [{"x": X}]}, "a batch is a tuple .* not a dict;"),

@@ -129,6 +129,8 @@ def _encoded(x: Any, where: str, arrays: Arrays) -> Any:
     """`x` for JSON: each array is put into `arrays`, and its name there stands in its place."""
     if isinstance(x, numpy.generic):
         x = x.item()
+    elif hasattr(x, "__cuda_array_interface__"):  # of an optimiser on a GPU
+        x = x.get()
     if x is None or isinstance(x, bool | int | float | str):
         return x
     if isinstance(x, Tensor | numpy.ndarray):

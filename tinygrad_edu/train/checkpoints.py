@@ -74,7 +74,7 @@ class Checkpoints:
     def __init__(self, folder: files.Name, parts: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for torn in self.folder.glob(".*tmp*"):  # half a file, from a process that was killed
+        for torn in self.folder.glob(".*.safetensors.*.tmp"):  # of a process that was killed
             torn.unlink(missing_ok=True)
         self.parts = dict(parts)
         self.last = self.folder / "last.safetensors"

@@ -136,6 +136,8 @@ def fit(
     stopping = early_stopping or EarlyStopping(patience=None, restore_best=False)
     monitor = stopping.monitor or ("loss" if validation is None else "val_loss")
     _check(epochs, accumulate, scheduler, schedule, checkpoint_every, callbacks)
+    if checkpoint is None and (resume or checkpoint_every):
+        raise ValueError("fit: resume and checkpoint_every need a folder: checkpoint='...'")
     _check_monitor(monitor, metrics, validation)
     run = Run(model, optimizer, scheduler, stopping)
     keeper = None
