@@ -5,7 +5,7 @@
 # little, does the result rise or fall, and how fast?
 #
 # - builds: nothing
-# - introduces: `draw`, `doctor`, `learn`
+# - introduces: `draw`, `Stepper`, `explore`, `doctor`, `learn`
 # - uses: nothing
 # - borrowed, built in 03: `Value` - the number that remembers how it was computed.
 # - borrowed, built in 04: `Value.backward`, `Value.grad` - how the answer reaches every input.
@@ -16,7 +16,7 @@
 # the cell (Shift+Enter).
 
 # %%
-from tinygrad_edu import Value, draw, learn
+from tinygrad_edu import Stepper, Value, draw, explore, learn
 from tinygrad_edu.doctor import doctor
 
 learn.begin("00")
@@ -120,8 +120,17 @@ learn.Row([before, after], ["before `backward()`: no gradient yet", "after it: a
 guess.reveal("rise" if b.grad > 0 else "fall")
 
 # %% [markdown]
-# Why does $y$ rise with $b$? Raising $b$ makes $a - b$ smaller. That is multiplied by $c$, which is
-# negative, so the product becomes larger. Two reversals cancel.
+# Why does $y$ rise with $b$? See how the answer gets there, one step at a time. Click into the
+# picture below and press the arrow key →, or use the buttons: first the numbers go forward, from
+# left to right, then the gradients come back. The line under the picture says what happens at each
+# step.
+
+# %%
+Stepper(y, names=locals())
+
+# %% [markdown]
+# Raising $b$ makes $a - b$ smaller. That is multiplied by $c$, which is negative, so the product
+# becomes larger. Two reversals cancel.
 #
 # ## Exercise A: three signs
 #
@@ -164,6 +173,13 @@ for step in (0.01, 0.1, 1.0):
     predicted = y.data + a.grad * step
     actual = (a.data + step) ** 2
     print(f"step {step}: predicted {predicted:.4f}, actual {actual:.4f}")
+
+# %% [markdown]
+# Move the slider in the next picture and watch the straight line. It touches the curve at $a$, and
+# its slope is the gradient: near $a$ the two can hardly be told apart, further off they part.
+
+# %%
+explore(lambda a: a * a, a=(-3, 3, 2))
 
 # %% [markdown]
 # The short step is right to three decimals; the long one is off by 1. **A gradient is a statement

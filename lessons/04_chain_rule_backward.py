@@ -5,15 +5,17 @@
 # sweep from the result back to the inputs answers for all of them, if each node waits its turn.
 #
 # - builds: `Value.backward`, `Value.grad`, `topological`
-# - uses: `Value`, `ops`, `floats`, `draw`, `learn`
+# - uses: `Value`, `ops`, `floats`, `draw`, `Stepper`, `learn`
 # - time: 40 minutes to read, 8 s to run
 # - covers: A (automatic differentiation), B (backpropagation), D (module 1), E (lab 7_1), micrograd
 #
-# The end first: a graph, drawn from top to bottom, in which the node `t` is used twice. In each
-# picture one more node has sent its gradient up. Follow the `grad` rows.
+# The end first: a graph in which the node `t` is used twice. Click into it and press → to step, or
+# move the slider. The numbers go forward first; then each node in turn sends its gradient to the
+# nodes it was made from. Follow the `grad` rows, and stop when `t` has received one of its two
+# parts.
 
 # %%
-from tinygrad_edu import Value, draw, learn, ops
+from tinygrad_edu import Stepper, Value, draw, learn, ops
 from tinygrad_edu.engine.backprop import topological
 from tinygrad_edu.namespaces import floats
 
@@ -36,14 +38,7 @@ def send(node):
 
 
 d = diamond()
-d["y"].grad = 1.0
-film = [draw(d["y"], names=d, direction="TB")]
-for name in ("y", "v", "u", "t"):
-    for x, sent in send(d[name]):
-        x.grad += sent
-    film.append(draw(d["y"], names=d, direction="TB"))
-captions = ["start: `y` has 1", "`y` has sent", "`v` has sent", "`u` has sent", "`t` has sent"]
-learn.Row(film, captions)
+Stepper(d["y"], names=d)
 
 # %% [markdown]
 # ## By hand, with five numbers
@@ -103,8 +98,8 @@ print("t:", d["t"].grad, " x:", wrong)
 # %% [markdown]
 # `t` has 35, yet `x` has 100. When the first part, 15, reached `t`, it was passed on: $15 \cdot 2 =
 # 30$. When the second part came, `t` stood at 35 and passed on 35: another 70. The first 15 was
-# counted twice. `t` should have waited for both parts, as in the row of pictures at the top: the
-# picture after "`v` has sent" shows `t` at 20, not yet complete, and nothing at `x`.
+# counted twice. `t` should have waited for both parts, as in the stepper at the top: after "v gives
+# t its share" `t` stands at 20, marked 1/2 for one of two parts, and nothing has gone to `x`.
 #
 # ## Exercise A: the order of the sweep
 #
@@ -250,10 +245,14 @@ for name, expected in published.items():
 # %% [markdown]
 # All fifteen, to the last printed digit. Which number should be turned to lower the loss fastest?
 # The largest gradients in size are those of `b1` and `w1`: they act before the exponential, which
-# enlarges what comes before it. In the picture, ∇ marks a gradient.
+# enlarges what comes before it. In the picture, ∇ marks a gradient. Below it the same computation
+# asks *you* for each number before it shows it: type it in, to two digits. `?` gives the keys.
 
 # %%
 draw(m["loss"], names=m, detail="compact", direction="TB")
+
+# %%
+Stepper(m["loss"], names=m, mode="predict")
 
 # %% [markdown]
 # ## The library does the same

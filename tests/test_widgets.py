@@ -64,6 +64,7 @@ def test_without_the_widget_there_is_the_page(monkeypatch):
 def test_a_widget_is_shown_beside_what_needs_no_kernel(monkeypatch):
     pytest.importorskip("anywidget")
     shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: "a shell")
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     Stepper(neuron(), mode="what-if")._ipython_display_()
     alone, alive = shown
@@ -71,6 +72,13 @@ def test_a_widget_is_shown_beside_what_needs_no_kernel(monkeypatch):
     assert "<iframe" in alone["text/html"]
     assert "<img" in alone["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in alive
+
+
+def test_without_a_notebook_a_widget_is_its_text(capsys):
+    pytest.importorskip("anywidget")
+    stepper = Stepper(neuron(), mode="what-if")
+    stepper._ipython_display_()
+    assert capsys.readouterr().out == f"{stepper.text()}\n"
 
 
 # Exploring

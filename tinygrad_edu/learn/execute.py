@@ -42,8 +42,10 @@ def display(value: Any) -> None:
     if value is None:
         return
     if hasattr(value, "_ipython_display_"):
-        value._ipython_display_()
-    elif hasattr(value, "_repr_mimebundle_"):
+        with contextlib.suppress(NotImplementedError):  # as in Jupyter: then ask for a bundle
+            value._ipython_display_()
+            return
+    if hasattr(value, "_repr_mimebundle_"):
         print(value._repr_mimebundle_().get("text/plain", repr(value)))
     else:
         print(repr(value))

@@ -19,9 +19,13 @@ _STYLE = (
 
 
 def show(widget: Any, alone: str, text: str) -> None:
-    """Show `widget`, with HTML and text for where it cannot live."""
+    """Show `widget`, with HTML and text for where it cannot live; the text alone in a terminal."""
+    from IPython import get_ipython
     from IPython.display import display
 
+    if get_ipython() is None:
+        print(text)
+        return
     widget.add_class("tinygrad-edu-alive")
     bundle = widget._repr_mimebundle_()
     bundle = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
