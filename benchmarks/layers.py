@@ -1,6 +1,7 @@
 """How long is a training step of a real network, and how much memory does it take at its peak?
 
-A case is a file with one program per engine: `lenet`, `adamw`.  PyTorch is the reference.
+A case is a file with one program per engine: `lenet`, `lstm`, `transformer`, `adamw`.  PyTorch is
+the reference.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import adamw, harness, lenet
+from benchmarks import adamw, harness, lenet, lstm, transformer
 
 TITLE = "Layers: one training step"
 Step = Callable[[], float]
@@ -31,6 +32,13 @@ class Case:
 
 CASES = {
     "LeNet, 28x28, batch 64": Case(lenet.PROGRAMS, 3.0),
+    "LSTM 1x128, sequence 32, batch 32": Case(lstm.PROGRAMS, 2.2),
+    "Transformer block, d=128, 4 heads, length 64, batch 16, ReLU": Case(
+        transformer.programs("relu"), 1.5
+    ),
+    "Transformer block, d=128, 4 heads, length 64, batch 16, GELU": Case(
+        transformer.programs("gelu"), 1.5
+    ),
     "AdamW, 1M parameters in 20 tensors": Case(adamw.PROGRAMS, 1.1),
 }
 

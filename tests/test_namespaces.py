@@ -12,7 +12,7 @@ import pytest
 from table import package_operations
 
 from tinygrad_edu import ops
-from tinygrad_edu.namespaces import floats
+from tinygrad_edu.namespaces import arrays, floats
 from tinygrad_edu.namespaces.arrays import NUMPY, Arrays
 from tinygrad_edu.namespaces.vocabulary import ARRAY, ELEMENTWISE, VOCABULARY
 
@@ -174,8 +174,16 @@ def test_erf_is_right_to_1e_15():
 
 
 def test_erf_keeps_float32_and_is_right_to_its_last_digits():
-    dense = np.concatenate([np.linspace(-5, 5, 20001), np.geomspace(1e-30, 1, 2001)])
+    dense = np.concatenate([np.linspace(-5, 5, 100001), np.geomspace(1e-30, 1, 20001)])
     assert erf_error(dense.astype(np.float32)) < 2e-7
+    assert NUMPY.erf(np.array([-np.inf, -9e30, 9e30, np.inf], "f4")).tolist() == [-1, -1, 1, 1]
+
+
+def test_erf_of_much_is_that_of_its_parts(monkeypatch):
+    x = np.linspace(-5, 5, 60).reshape(3, 4, 5).swapaxes(0, 2)
+    whole = NUMPY.erf(x)
+    monkeypatch.setattr(arrays, "_BLOCK", 7)
+    np.testing.assert_array_equal(NUMPY.erf(x), whole)
 
 
 # What arrays do by other means than NumPy

@@ -1,6 +1,7 @@
 """Module and its containers: registration, modes, hooks, state, conversion, printing."""
 
 import copy
+import gc
 import weakref
 from contextlib import nullcontext
 
@@ -448,3 +449,18 @@ def test_a_network_of_modules_learns():
         for p in model.parameters():
             p.data -= 0.5 * p.grad
     assert (model(Tensor(x)).data.argmax(axis=1) == y.data).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "hidden", [nn.Dropout(0.0), nn.Identity(), nn.TransformerEncoderLayer(2, 1)]
+)
+def test_what_a_module_passes_on_is_freed_without_the_garbage_collector(hidden):
+    model = nn.Sequential(nn.Linear(2, 2), hidden, nn.Linear(2, 2)).eval()
+    out = model(Tensor([[[1.0, 2.0]]]))
+    node = weakref.ref(out.inputs[0])
+    gc.disable()
+    try:
+        del out
+        assert node() is None
+    finally:
+        gc.enable()

@@ -86,7 +86,7 @@ class MultiheadAttention(Module):
     is_causal : query i sees keys 0 to i (in PyTorch it only says that `attn_mask` does that).
     Returns the output, shaped as `query`, and, with `need_weights`, the weights, (N, L, S): their
         mean over the heads, or (N, num_heads, L, S) without `average_attn_weights`.  A query that
-        sees no key has weights 0 (PyTorch: nan).  Without weights it is faster.
+        sees no key has weights 0 (PyTorch: nan).
     cache : a `KVCache`.  rotary : an attribute, None; assign a `RotaryPositionalEncoding` of size
         embed_dim / num_heads to have it turn queries and keys.
 
@@ -182,13 +182,10 @@ class MultiheadAttention(Module):
             mask = self._mask(q, Tensor(hidden, device=q.device), attn_mask, key_padding_mask)
         else:
             mask = self._mask(q, attn_mask, key_padding_mask)
-        options = {"causal": is_causal and not past, "scale": None}
-        rate = self.dropout if self.training else 0.0
-        if need_weights or rate:
-            weights = F.dropout(ops.attention_weights(q, k, *given(mask), **options), rate)
-            heads = ops.matmul(weights, v)  # (N, heads, L, size)
-        else:
-            heads = ops.scaled_dot_product_attention(q, k, v, *given(mask), **options)
+        # Not the one operation of both products: it would compute the weights again going back.
+        weights = ops.attention_weights(q, k, *given(mask), causal=is_causal and not past)
+        weights = F.dropout(weights, self.dropout, self.training)
+        heads = ops.matmul(weights, v)  # (N, heads, L, size)
         axes = (0, 2, 1, 3) if self.batch_first or not batched else (2, 0, 1, 3)
         out = self.out_proj(ops.transpose(heads, axes=axes).reshape(*query.shape))
         if not need_weights:

@@ -127,17 +127,21 @@ class Module:
         else:
             out = self.forward(*args, **kwargs)
         if out.__class__ is Tensor and out._note is None:  # then no scope is open
-            if out.op is not None:
+            if out.op is not None and not any(x is out for x in args):
                 out._call = (self, args, kwargs, 0, out._call)
         elif out.__class__ is not Parameter:
             self._sign(out, args, kwargs)
         return out
 
     def _sign(self, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Leave on every recorded tensor in `out` what call it came from, for pictures."""
+        """Leave on every recorded tensor in `out` what call it came from, for pictures.
+
+        Not on what the module was given and passes on: it would hold on to itself.
+        """
         depth = len(current_mode().scope)
+        given = {*nodes_in((args, kwargs))}
         for node in nodes_in(out):
-            if node.op is not None:
+            if node.op is not None and node not in given:
                 node._call = (self, args, kwargs, depth, node._call)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
