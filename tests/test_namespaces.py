@@ -176,7 +176,7 @@ def test_erf_is_right_to_1e_15():
 def test_erf_keeps_float32_and_is_right_to_its_last_digits():
     dense = np.concatenate([np.linspace(-5, 5, 100001), np.geomspace(1e-30, 1, 20001)])
     assert erf_error(dense.astype(np.float32)) < 2e-7
-    assert NUMPY.erf(np.array([-np.inf, -9e30, 9e30, np.inf], "f4")).tolist() == [-1, -1, 1, 1]
+    assert erf_error(np.array([-np.inf, -9e30, 9e30, np.inf], np.float32)) < 2e-7
 
 
 def test_erf_of_much_is_that_of_its_parts(monkeypatch):
