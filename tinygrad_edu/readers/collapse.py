@@ -92,12 +92,13 @@ def _fitting_modules(graph: Graph, to: int) -> Graph:
     around = frames(graph)
     found = graph
     for depth in range(max(map(len, around)), 0, -1):
-        found = _contract(graph, _module_keys(around, depth), _module)
-        for step in (_parameters, _rows, _repeats, _parameters):
-            if _fits(found, to):
-                return found
+        found = _parameters(_contract(graph, _module_keys(around, depth), _module))
+        # A module that is used again and again is one box at once, also where there is room.
+        for step in (_whole_repeats, _parameters, _rows):
             found = step(found)
-    return found
+            if step is not _whole_repeats and _fits(found, to):
+                return found
+    return _parameters(_repeats(found))
 
 
 def _rows(graph: Graph) -> Graph:
@@ -261,7 +262,7 @@ def _arithmetic(graph: Graph) -> Graph:
         members = [*sums, *products] if is_neuron else sums
         label = "neuron" if is_neuron else f"Σ of {len(terms)}"
         last = next_operation(node.index) if is_neuron else None
-        if last is not None:
+        if last is not None and len(last.inputs) == 1:  # its activation
             members.append(last.index)
             label = f"{last.op.symbol} neuron"
         for v in members:
@@ -300,8 +301,15 @@ def _is_run(graph: Graph, node: GraphNode) -> bool:
 # What is alike
 
 
-def _repeats(graph: Graph) -> Graph:
-    """What was done several times with the same parameters, as one node used that many times."""
+def _whole_repeats(graph: Graph) -> Graph:
+    return _repeats(graph, whole=True)
+
+
+def _repeats(graph: Graph, whole: bool = False) -> Graph:
+    """What was done several times with the same parameters, as one node used that many times.
+
+    whole : only where that swallows nothing else.
+    """
     weights = [_weights(graph, n) for n in graph.nodes]
     keys: list[Key] = []
     for n in graph.nodes:
@@ -309,6 +317,12 @@ def _repeats(graph: Graph) -> Graph:
         keys.append((_what(n), n.scope, weights[n.index]) if alike and weights[n.index] else None)
     counts = Counter(keys)
     keys = [key if counts[key] > 1 else None for key in keys]
+    if whole:  # nothing between them may disappear with them: a module around them says more
+        first: dict[Hashable, int] = {}
+        part = [i if key is None else first.setdefault(key, i) for i, key in enumerate(keys)]
+        together = without_cycles(part, [(a, b) for a, b, _ in graph.edges])
+        mixed = {one for one, key in zip(together, keys, strict=True) if key is None}
+        keys = [None if one in mixed else k for one, k in zip(together, keys, strict=True)]
 
     def name(key: Any, nodes: list[GraphNode]) -> Group:
         groups = [n.group for n in nodes if n.group is not None]

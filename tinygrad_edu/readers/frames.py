@@ -51,7 +51,7 @@ def frames(graph: Graph) -> list[Frame]:
     for start, end, _ in graph.edges:
         uses.setdefault(start, []).append(found[end])
     for node in graph.nodes:
-        if node.op is None and node.index in uses:
+        if node.op is None and node.kind != "cut" and node.index in uses:
             common = common_beginning(uses[node.index])
             opened = [i for i, (_, number) in enumerate(common) if number == OPENED]
             if opened and not node.scope:  # an operand of what was opened

@@ -44,7 +44,8 @@ def focus(graph: Graph, place: int, up: int = 2, down: int = 2) -> Graph:
             continue
         cut = dict.fromkeys(i for i in node.inputs if i not in kept)
         if cut:
-            nodes.append(_stub(len(nodes), (), f"{len(cut)} before", node, tuple(cut)))
+            hidden = [graph.nodes[i] for i in cut]
+            nodes.append(_stub(len(nodes), (), f"{len(cut)} before", node, hidden))
             places.update(dict.fromkeys(cut, len(nodes) - 1))
         inputs = tuple(places[i] for i in node.inputs)
         places[node.index] = len(nodes)
@@ -56,14 +57,21 @@ def focus(graph: Graph, place: int, up: int = 2, down: int = 2) -> Graph:
         elif more:
             label = f"{more} use{'s' * (more > 1)}"
             roots.append(len(nodes))
-            nodes.append(_stub(len(nodes), (places[v],), label, graph.nodes[v], ()))
+            hidden = [graph.nodes[w] for w in users[v] if w not in kept]
+            nodes.append(_stub(len(nodes), (places[v],), label, graph.nodes[v], hidden))
     return Graph(tuple(nodes), tuple(roots), graph.total or len(graph.nodes))
 
 
 def _stub(
-    index: int, inputs: tuple[int, ...], label: str, beside: GraphNode, members: tuple[int, ...]
+    index: int,
+    inputs: tuple[int, ...],
+    label: str,
+    beside: GraphNode,
+    hidden: list[GraphNode],
 ) -> GraphNode:
-    """What stands for nodes that are left out."""
+    """What stands for `hidden` nodes beside a node, in their frame if they share one."""
+    frames = {(n.scope, n.calls) for n in hidden}
+    scope, calls = frames.pop() if len(frames) == 1 else ((), ())
     return GraphNode(
         index=index,
         kind="cut",
@@ -77,10 +85,11 @@ def _stub(
         options={},
         requires_grad=False,
         name=None,
-        scope=beside.scope,
+        scope=scope,
         line=None,
+        calls=calls,
         origin=beside.place,
-        group=Group(label, "cut", members),
+        group=Group(label, "cut", tuple(n.place for n in hidden) if not inputs else ()),
     )
 
 

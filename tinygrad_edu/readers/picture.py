@@ -210,13 +210,16 @@ class Drawing:
     @cached_property
     def _layout(self) -> Layout:
         boxes, edges = self._figure.boxes, self._figure.edges
-        longest = max([len(line) for e in edges for line in e.label.split("\n")], default=0)
+        labels = [edge.label.split("\n") for edge in edges]
+        longest = max([len(line) for lines in labels for line in lines], default=0)
+        most = max(map(len, labels), default=1)  # lines
+        across = self._figure.direction == "LR"
         return layout(
             [box.size for box in boxes],
             [(edge.start, edge.end) for edge in edges],
             [box.frame for box in boxes],
             direction=self._figure.direction,
-            between_ranks=longest * _LABEL_ROOM + 32 if self._figure.direction == "LR" else 58,
+            between_ranks=longest * _LABEL_ROOM + 32 if across else 44 + 14 * most,
         )
 
     def text(self) -> str:

@@ -44,8 +44,9 @@ def svg(figure: Figure, layout: Layout, *, title: str, description: str, theme: 
     """
     prefix = "g" + hashlib.sha256(repr((figure, theme)).encode()).hexdigest()[:4]
     writer = _Writer(figure, layout, prefix)
-    room = wording.cells(figure.caption) * SMALL_CELL
-    width = math.ceil(max(layout.width, room) + 2 * MARGIN)
+    room = max(layout.width + MARGIN, wording.cells(figure.caption) * SMALL_CELL + MARGIN)
+    room = max([room, *(right for _, (_, _, right, _) in writer.places)])
+    width = math.ceil(room + MARGIN)
     height = math.ceil(layout.height + 2 * MARGIN) + (CAPTION if figure.caption else 0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -149,6 +150,12 @@ class _Writer:
             [(x + MARGIN, y + MARGIN) for x, y in curve] for curve in pinned(figure, layout)
         ]
 
+        boxes = [
+            (x, y, x + box.size[0], y + box.size[1])
+            for box, (x, y) in zip(figure.boxes, self.corners, strict=True)
+        ]
+        self.places = label_places([edge.label for edge in figure.edges], self.curves, boxes)
+
     def frames(self) -> list[str]:
         parts = []
         for path, (left, top, right, bottom) in self.layout.frames.items():
@@ -173,12 +180,7 @@ class _Writer:
 
     def labels(self) -> list[str]:
         """The texts on edges, each on a piece of paper so that the line does not cross it out."""
-        corners = [
-            (x, y, x + box.size[0], y + box.size[1])
-            for box, (x, y) in zip(self.figure.boxes, self.corners, strict=True)
-        ]
-        texts = [edge.label for edge in self.figure.edges]
-        places = label_places(texts, self.curves, corners)
+        places = self.places
         paper = "".join(
             f"M{x0:.0f} {y0:.0f}H{x1:.0f}V{y1:.0f}H{x0:.0f}z" for _, (x0, y0, x1, y1) in places
         )
