@@ -24,7 +24,8 @@ class Browser:
         if program is None:
             pytest.skip("no Chromium on the PATH")
         websocket = pytest.importorskip("websocket")
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
+        options = ["--disable-features=IsolateSandboxedIframes"]  # so that one socket sees both
+        options += ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
         self.process = subprocess.Popen(
             [program, *options, f"--user-data-dir={folder}", "about:blank"],
             stderr=subprocess.PIPE,
@@ -49,16 +50,29 @@ class Browser:
         assert "error" not in answer, answer
         return answer["result"]
 
-    def js(self, expression):
+    def js(self, expression, **where):
         """The value of a JavaScript expression."""
         found = self.send(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            **where,
         )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def text(self, selector):
-        return self.js(f"document.querySelector({json.dumps(selector)})?.textContent")
+    def text(self, selector, **where):
+        return self.js(f"document.querySelector({json.dumps(selector)})?.textContent", **where)
+
+    def inner(self):
+        """Where `js` finds the page in a frame: the context made last."""
+        made = [e for e in self.told if e["method"] == "Runtime.executionContextCreated"]
+        return {"contextId": made[-1]["params"]["context"]["id"]}
+
+    def click(self, x, y):
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def open(self, address):
         self.send("Page.navigate", url=address)

@@ -1,6 +1,7 @@
 """The animated SVG: CSS alone, each number at its time, still where motion is unwanted."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -67,6 +68,14 @@ def test_drawings_animate_themselves(tmp_path):
     assert "light-dark" not in text
     assert "38s steps(19)" in text
     assert out.grad == 0.0
+
+
+def test_the_picture_in_the_readme_is_the_one_of_its_neuron():
+    shown = Path(__file__).parent.parent / "docs" / "images" / "neuron_steps.svg"
+    current = film_of(neuron())
+    root = ElementTree.fromstring(shown.read_text("utf-8"))
+    assert texts(root) == texts(ElementTree.fromstring(current))
+    assert not dangers(shown.read_text("utf-8"))
 
 
 @pytest.mark.browser

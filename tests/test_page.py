@@ -1,5 +1,6 @@
 """The stepper as an HTML file: what is in it, and what happens when keys are pressed."""
 
+import base64
 import hashlib
 import html
 import json
@@ -114,15 +115,12 @@ def test_data_in_a_script_element_cannot_end_it():
 
 
 def test_the_policy_allows_this_script_and_nothing_else():
-    text = page(Stepper(neuron()))
-    policy = dict(Reader(text).attributes)["content"]
-    policies = [value for name, value in Reader(text).attributes if name == "content"]
-    policy = next(p for p in policies if "default-src" in p)
-    digest = __import__("base64").b64encode(
-        hashlib.sha256(Reader(text).scripts[1].encode()).digest()
-    )
+    read = Reader(page(Stepper(neuron())))
+    [policy] = [x for name, x in read.attributes if name == "content" and "default-src" in x]
+    digest = base64.b64encode(hashlib.sha256(read.scripts[1].encode()).digest()).decode()
     assert policy == (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest.decode()}'"
+        "default-src 'none'; form-action 'none'; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
     )
 
 
@@ -179,7 +177,7 @@ def test_a_notebook_gets_a_page_in_a_frame_and_a_picture():
     assert bundle["text/plain"] == stepper.text()
     inner = re.search(r'srcdoc="([^"]*)"', bundle["text/html"]).group(1)
     assert html.unescape(inner) == page(stepper)
-    assert 'sandbox="allow-scripts"' in bundle["text/html"]
+    assert 'sandbox="allow-scripts allow-forms"' in bundle["text/html"]
     before_frame = bundle["text/html"].partition("<iframe")[0]
     assert '<img src="data:image/svg+xml;base64,' in before_frame
 
@@ -315,6 +313,27 @@ def test_predicting(browser, neuron_page):
     browser.key("Enter", "\r")
     assert browser.text("[role=status]") == "✓ 1 · 0.5 = 0.5"
     assert browser.text("output") == "7 / 15"
+    assert browser.complaints() == []
+
+
+@pytest.mark.browser
+def test_predicting_in_a_notebooks_frame(browser, tmp_path):
+    stepper = Stepper(neuron(), mode="predict")
+    path = tmp_path / "notebook.html"
+    path.write_text(f'<meta charset="utf-8">{stepper._repr_mimebundle_()["text/html"]}', "utf-8")
+    browser.open(path.as_uri())
+    inner = browser.inner()
+    assert browser.text("output", **inner) == "0 / 15"
+    browser.js("document.querySelector('form input').focus()", **inner)
+    browser.click(60, 60)  # the frame must have the keys
+    browser.js("document.querySelector('form input').focus()", **inner)
+    browser.type("6")
+    browser.key("Enter", "\r")
+    assert browser.text("[role=status]", **inner) == f"not 6; work out ({MINUS}3) · 2"
+    browser.type("-6")
+    browser.key("Enter", "\r")
+    assert browser.text("[role=status]", **inner) == f"✓ ({MINUS}3) · 2 = {MINUS}6"
+    assert browser.text("output", **inner) == "1 / 15"
     assert browser.complaints() == []
 
 

@@ -45,6 +45,7 @@ _FIELDS = (
     "kind node shown wanted formula numbers code local source edge width got of slope line shape"
 )
 _COLUMNS = ("node", "value", "gradient", "received", "difference")
+_POLICY = "default-src 'none'; form-action 'none'; style-src 'unsafe-inline';"
 _BODY = "body{margin:0 auto;max-width:1200px;background:var(--paper)}body>div{outline:0}"
 _SCHEMES = {"auto": "light dark", "light": "light", "dark": "dark", "print": "light"}
 _VARIABLES = {"ink": "ink", "muted": "muted", "paper": "paper", "data": "data", "grad": "grad"}
@@ -70,7 +71,7 @@ def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str
         "JSON.parse(document.querySelector('[type=\"application/json\"]').textContent));"
     )
     digest = base64.b64encode(hashlib.sha256(f"{code}{start}".encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = f"{_POLICY} script-src 'sha256-{digest}'"
     return (
         f'<!doctype html><html lang="en" style="color-scheme:{_SCHEMES[theme]}">'
         f'<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
@@ -99,7 +100,7 @@ def within(stepper: Stepper) -> str:
     return (
         f'<div class="tinygrad-edu-still">{still}</div>'
         "<style>.tinygrad-edu-still{display:none}</style>"
-        f'<iframe srcdoc="{escape(text)}" sandbox="allow-scripts" title="Stepper" '
+        f'<iframe srcdoc="{escape(text)}" sandbox="allow-scripts allow-forms" title="Stepper" '
         f'style="width:100%;height:{round(min(graph, _HIGHEST)) + _AROUND}px;border:0"></iframe>'
     )
 
