@@ -76,9 +76,9 @@ def imported_by(paths):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "parity"]),
+        ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "jit", "parity"]),
         ("lessons", ["lessons"]),
-        ("tests", ["test", "parity", "cuda12"]),
+        ("tests", ["test", "parity", "jit", "cuda12"]),
     ],
 )
 def test_what_is_imported_can_be_installed(folder, extras):

@@ -6,9 +6,11 @@ import traceback
 import checks
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from table import TABLE, describe
 
-from tinygrad_edu import Tensor, Value, compile, grad, manual_seed, nn, no_grad, ops, rand
+from tinygrad_edu import Tensor, Value, compile, grad, learn, manual_seed, nn, no_grad, ops, rand
 from tinygrad_edu.ops import lookup
 from tinygrad_edu.readers.program import passes
 
@@ -338,6 +340,14 @@ class TestSeen:
         assert f(a, a).tolist() == [11.0]
         assert f(a, b).tolist() == [12.0]
 
+    def test_an_operation_of_the_learners_own(self):
+        x = Tensor([2.0], requires_grad=True)
+        f = compile(lambda x: x.square())
+        assert f(x).tolist() == [4.0]
+        with learn.use_mine("square", lambda xp, x: x * 10.0, lambda xp, g, out, x: (g * 10.0,)):
+            assert f(x).tolist() == [20.0]
+        assert f(x).tolist() == [4.0]
+
 
 class TestRefused:
     @pytest.mark.parametrize(
@@ -479,6 +489,48 @@ def a_program():
     return lambda x, _: f(x), w, Tensor(RNG.normal(size=(3, 3)), requires_grad=True)
 
 
+class TestManySamples:
+    def losses(self, jit):
+        w, b = Value(0.5), Value(-0.25)
+
+        def loss(x, y):
+            h = (w * x[0] + b * x[1]).tanh().relu() + ops.where(x[0] > 0, w, b * 2) ** 2
+            return (h - y) ** 2 + w.abs().sqrt() / (b.exp() + 1.0)
+
+        return loss, compile(loss, jit=jit).vectorize(), (w, b)
+
+    @pytest.mark.parametrize("jit", [None, "numba"])
+    def test_a_batch_is_the_mean_of_its_samples(self, jit):
+        if jit:
+            pytest.importorskip("numba")
+        loss, batch, (w, b) = self.losses(jit)
+        xs, ys, scale = RNG.normal(size=(2, 20)), RNG.normal(size=20), Value(3.0)
+        mean = sum(loss((x, x2), y) for x, x2, y in zip(*xs, ys, strict=True)) * (1 / 20)
+        (mean * scale).backward()
+        expected = [mean.data, w.grad, b.grad]
+        w.grad = b.grad = None
+        out = batch((xs[0], xs[1]), ys)
+        (out * scale).backward()
+        assert [out.data, w.grad, b.grad] == pytest.approx(expected, rel=1e-12)
+        w.data = 0.75  # a new value is seen
+        again = [loss((x, x2), y).data for x, x2, y in zip(*xs, ys, strict=True)]
+        assert batch.values((xs[0], xs[1]), ys) == pytest.approx(again, rel=1e-12)
+
+    def test_wrong_arguments(self):
+        loss, batch, _ = self.losses(None)
+        with pytest.raises(ValueError, match="arrays of one length, not of shapes"):
+            batch((np.ones(2), np.ones(3)), 1.0)
+        with pytest.raises(TypeError, match="needs a function of Values that returns one Value"):
+            compile(lambda x: (x, x)).vectorize()(np.ones(2))
+        with pytest.raises(ValueError, match="jit is 'llvm'"):
+            compile(loss, jit="llvm")
+
+    def test_numbers_and_nothing_to_train(self):
+        batch = compile(lambda x, k: x * k).vectorize()
+        out = batch([1.0, 2.0, 6.0], 2.0)
+        assert (out.data, out.requires_grad) == (6.0, False)
+
+
 class TestPasses:
     @pytest.mark.parametrize("name", passes.PASSES)
     def test_each_alone_changes_no_number_and_finds_something(self, name):
@@ -508,3 +560,44 @@ class TestPasses:
         x = Tensor(np.ones(3))
         a, b = compile(lambda x: (ops.uniform_like(x), ops.uniform_like(x)))(x)
         assert a.tolist() != b.tolist()
+
+
+UNARY = ["tanh", "exp", "sigmoid", "relu", "abs", "square", "negative", "softplus", "sin"]
+BINARY = ["add", "subtract", "multiply", "maximum", "minimum", "divide"]
+STEP = st.tuples(st.sampled_from(UNARY + BINARY), st.integers(0, 9), st.integers(0, 9))
+
+
+def random_function(steps):
+    """A function of two nodes that applies operations to any of its earlier results."""
+
+    def f(x, y):
+        found = [x, y, x * 0.5 + 1.0]
+        for name, i, j in steps:
+            operands = [found[i % len(found)], found[j % len(found)]]
+            out = getattr(ops, name)(*operands[: 1 if name in UNARY else 2])
+            found.append(ops.tanh(out))  # so that nothing grows without bound
+        total = found[-1] * found[-1 - len(steps) // 2]
+        return total.sum() if isinstance(total, Tensor) else total
+
+    return f
+
+
+class TestRandomPrograms:
+    @settings(max_examples=150, deadline=None, derandomize=True)
+    @given(steps=st.lists(STEP, min_size=1, max_size=12), wide=st.booleans())
+    def test_agree_with_the_engine(self, steps, wide):
+        rng = np.random.default_rng(len(steps))
+        dtype = "float64" if wide else "float32"
+        x = Tensor(rng.normal(size=(2, 3)), dtype=dtype, requires_grad=True)
+        y = Tensor(rng.normal(size=(3,)), dtype=dtype, requires_grad=True)
+        f = random_function(steps)
+        with np.errstate(all="ignore"):
+            expected = results(f, [x, y])
+            for found, wanted in zip(results(compile(f), [x, y]), expected, strict=True):
+                assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
+        a, b = Value(float(x.data[0, 0])), Value(float(y.data[0]))
+        f(a, b).backward()
+        wanted = a.grad, b.grad
+        a.grad = b.grad = None
+        compile(f)(a, b).backward()
+        assert (a.grad, b.grad) == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from tinygrad_edu.ops.registry import Op, lookup
+from tinygrad_edu.ops.registry import Op, edit, lookup
 
 _swaps: dict[str, list[Mine]] = {}
 
@@ -39,7 +39,7 @@ class Mine:
                 f"{self.op.name} was swapped again since; undo the later use_mine first"
             )
         _swaps[self.op.name].pop()
-        self.op.forward, self.op.rule = self.before
+        edit(self.op, *self.before)
 
     def __enter__(self) -> Mine:
         return self
@@ -88,7 +88,7 @@ def use_mine(name: str, forward: Callable[..., Any], rule: Callable[..., Any]) -
     stack = _swaps.setdefault(name, [])
     if stack and _same_cell(stack[-1].functions, swap.functions):
         swap.before = stack.pop().before
-    op.forward, op.rule = forward, rule
+    edit(op, forward, rule)
     stack.append(swap)
     return swap
 

@@ -366,6 +366,20 @@ def lookup(name: str) -> Op:
     return _REGISTRY[name]
 
 
+def edition() -> int:
+    """A number that grows whenever an operation is given other functions (see `edit`)."""
+    return _edition[0]
+
+
+def edit(op: Op, forward: Rule, rule: Rule | None) -> None:
+    """Give an operation other functions; programs made from the earlier ones are not used again."""
+    op.forward, op.rule = forward, rule
+    _edition[0] += 1
+
+
+_edition = [0]
+
+
 def registered() -> Iterator[Op]:
     """Every operation, in the order of registration."""
     yield from _REGISTRY.values()

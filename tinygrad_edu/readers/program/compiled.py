@@ -10,12 +10,15 @@ import numpy
 
 from tinygrad_edu.engine.backprop import grad
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.engine.value import Value
 from tinygrad_edu.node import Node, current_mode, nodes_in, record, set_mode
 from tinygrad_edu.ops.random import watch_generators
-from tinygrad_edu.ops.registry import Op, graph
+from tinygrad_edu.ops.registry import Op, edition, graph
+from tinygrad_edu.readers.program.batching import Vectorized
 from tinygrad_edu.readers.program.guards import Guards, names_of
-from tinygrad_edu.readers.program.loading import load
+from tinygrad_edu.readers.program.loading import Loaded, load
 from tinygrad_edu.readers.program.passes import PASSES, improve
+from tinygrad_edu.readers.program.reporting import report
 from tinygrad_edu.readers.program.tape import Tape
 from tinygrad_edu.readers.program.tracing import Trace
 from tinygrad_edu.readers.program.writer import write
@@ -26,9 +29,12 @@ MOST = 16  # programs that a compiled function keeps
 class Compiled:
     """What `compile` returns: call it as the function it was made from."""
 
-    def __init__(self, function: Callable[..., Any], passes: tuple[str, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], passes: tuple[str, ...], jit: str | None
+    ) -> None:
         self.function = function
         self.passes = passes
+        self.jit = jit
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -40,7 +46,15 @@ class Compiled:
         if mode.tape is not None:  # inside another program: part of it
             return self.function(*args, **kwargs)
         nodes: list[Node] = []
-        key: list[Any] = [mode.recording]
+        return self._find(args, kwargs, nodes).run(nodes, args, kwargs)
+
+    def entry(self, args: tuple[Any, ...]) -> Entry:
+        """The program for arguments like these."""
+        return self._find(args, {}, [])
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any], nodes: list[Node]) -> Entry:
+        """The program for these arguments, traced if there is none; their nodes go to `nodes`."""
+        key: list[Any] = [current_mode().recording, edition()]
         for x in args:
             _describe(x, nodes, key)
         for name in kwargs:
@@ -53,7 +67,45 @@ class Compiled:
         else:
             entry = self._trace(found, args, kwargs)
         self._last = entry
-        return entry.run(nodes, args, kwargs)
+        return entry
+
+    def vectorize(self) -> Vectorized:
+        """The function of one sample as a function of many: each argument an array (n,).
+
+        For functions of Values.  A call gives the mean over the samples, whose ``backward()``
+        reaches the Values that f closes over; ``.values(...)`` gives each result.  The same source
+        runs on arrays, or, with ``jit="numba"``, as a loop in machine code.
+
+        >>> from tinygrad_edu import Value, compile
+        >>> w = Value(2.0)
+        >>> batch = compile(lambda x, y: (w * x - y) ** 2).vectorize()
+        >>> loss = batch([1.0, 2.0, 3.0], [2.0, 4.0, 9.0])
+        >>> loss.backward()
+        >>> loss.data, w.grad
+        (3.0, -6.0)
+        """
+        return Vectorized(self)
+
+    def report(self) -> str:
+        """What was done to the program that ran last, one line each, as text.
+
+        Operations before and after the passes, results written over others, bytes of all results
+        and of those kept for the backward pass, and floating-point operations (a multiplication
+        and an addition each count as one).
+
+        >>> from tinygrad_edu import Tensor, compile
+        >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        >>> f = compile(lambda x: (x @ w * 1.0).tanh().sum())
+        >>> _ = f(Tensor([[1.0, 2.0]]))
+        >>> print(f.report())
+        <lambda>: a program for (1, 2), (2, 2)
+        operations: 12 traced, 9 left
+        written over another result: 3
+        bytes: 60 of results, 8 kept for the backward pass
+        floating-point operations: 26
+        """
+        entry = self._program
+        return report(entry.traced, entry.program, entry.written, entry.title)
 
     @property
     def source(self) -> str:
@@ -81,7 +133,12 @@ class Compiled:
         return f"<compiled {self.__name__}>"
 
 
-def compile(f: Callable[..., Any] | None = None, *, passes: tuple[str, ...] = tuple(PASSES)) -> Any:
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    passes: tuple[str, ...] = tuple(PASSES),
+    jit: str | None = None,
+) -> Any:
     """f as a program: the first call records what f does, later ones run generated Python.
 
     The result is an ordinary node: its ``backward()`` fills the gradients of arguments, parameters
@@ -90,6 +147,7 @@ def compile(f: Callable[..., Any] | None = None, *, passes: tuple[str, ...] = tu
     f : a function, module or method of Tensors or of Values (arrays arrive as Tensors), in any
         nesting of tuples, lists and dictionaries; it returns nodes, in the same way.
     passes : the names of the optimisations to apply; all by default.
+    jit : "numba" compiles what `vectorize` returns to machine code (the extra ``jit``).
 
     What is traced is what f does with nodes.  Other Python values, the numbers among the arguments
     and the branches they decide included, are baked in: a new number, shape, dtype, or mode
@@ -107,13 +165,15 @@ def compile(f: Callable[..., Any] | None = None, *, passes: tuple[str, ...] = tu
     Built in lesson 41.
     """
     if f is None:
-        return lambda f: compile(f, passes=passes)
+        return lambda f: compile(f, passes=passes, jit=jit)
     if not callable(f):
         raise TypeError(f"compile takes a function, not a {type(f).__name__}")
     unknown = [name for name in passes if name not in PASSES]
     if unknown:
         raise ValueError(f"compile has no pass {unknown[0]!r}; it has {', '.join(PASSES)}")
-    return Compiled(f, passes)
+    if jit not in (None, "numba"):
+        raise ValueError(f"compile: jit is {jit!r}, not None or 'numba'")
+    return Compiled(f, passes, jit)
 
 
 def _describe(x: Any, nodes: list[Node], key: list[Any]) -> None:
@@ -160,7 +220,8 @@ class Entry:
     """One program of a compiled function, and how to call it."""
 
     def __init__(self, owner: Compiled, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.function, title = owner.function, owner.__name__
+        self.function = owner.function
+        self.title = title = owner.__name__
         order: list[Node] = []
         given = [_stand_in(x, order) for x in args]
         named = {name: _stand_in(x, order) for name, x in kwargs.items()}
@@ -185,7 +246,10 @@ class Entry:
         self.draws = tape.draws
         self._engine = results[0].engine
         self._wanted = [i for i, x in enumerate(order) if x.requires_grad]
-        self._captured_wanted = [x for x in trace.captured if x.requires_grad]
+        self.scalar = isinstance(results[0], Value)
+        self.arrays: Loaded | None = None  # the same source on arrays, once it is asked for
+        self.loop: Callable[..., Any] | None = None  # and as a loop in machine code
+        self.captured_wanted = [x for x in trace.captured if x.requires_grad]
         self._structure = _structure(returned)
         handed: dict[Node, Any] = dict(zip(trace.captured, trace.captured, strict=True))
         handed |= {x: i for i, x in enumerate(order)}
@@ -205,7 +269,7 @@ class Entry:
             stop = start + len(effect.places)
             effect.act(*seen[start:stop])
             start = stop
-        touched = (*[nodes[i] for i in self._wanted], *self._captured_wanted)
+        touched = (*[nodes[i] for i in self._wanted], *self.captured_wanted)
         touched_data = tuple([x._data for x in touched])
         results: list[Node] = []
         saved = iter(kept)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
+
+import numpy
 
 from tinygrad_edu.readers.program.names import identifier
 from tinygrad_edu.readers.program.words import meaning
@@ -23,6 +26,25 @@ class Loaded:
     def __init__(self, forward: Callable[..., Any], backward: dict[int, Callable[..., Any]]):
         self.forward = forward
         self.backward = backward
+
+
+def load_loop(written: Written) -> Callable[..., Any]:
+    """The function of a source made by `write_loop`, compiled to machine code by numba.
+
+    Raises ModuleNotFoundError, with the command that installs numba, if it is missing.
+    """
+    try:
+        import numba
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'jit="numba" needs numba: pip install "tinygrad_edu[jit]"'
+        ) from error
+    names: dict[str, Any] = {"inf": float("inf"), "nan": float("nan")}
+    names |= {name: getattr(numpy, name, None) or getattr(math, name) for name in written.uses}
+    exec(compile(written.text, "<loop>", "exec", dont_inherit=True), names)
+    # Under numba's "numpy" errors, division and logarithms give inf and nan as ours do.
+    compiled: Callable[..., Any] = numba.njit(error_model="numpy")(names["loop"])
+    return compiled
 
 
 def load(written: Written, xp: Any, title: str = "f") -> Loaded:

@@ -42,11 +42,15 @@ class Written:
     text : the source: a function ``forward`` and one ``backward`` per result with gradients.
     uses : the names of the vocabulary, and of kept operations, that it calls.
     objects : the objects that stand in it by name: arrays, generators.
+    kept : the places of the results that are kept for a backward pass.
+    over : how many results are written over another.
     """
 
     text: str
     uses: frozenset[str]
     objects: dict[str, Any]
+    kept: frozenset[int] = frozenset()
+    over: int = 0
 
 
 def write(program: Program, title: str = "f", *, reuse: bool = True) -> Written:
@@ -56,6 +60,16 @@ def write(program: Program, title: str = "f", *, reuse: bool = True) -> Written:
     reuse : whether results are written over operands that nobody reads any more.
     """
     return _Writer(program, title, reuse).write()
+
+
+def write_loop(program: Program, title: str, varying: int) -> Written:
+    """The source of a program of numbers as one loop over samples, forward and backward together.
+
+    ``loop(samples, parameters, g, results, gradients)`` reads ``samples[k, i]`` for the first
+    `varying` inputs and ``parameters[k]`` for the others, fills ``results[i]``, and adds up
+    ``gradients[k]``, `g` being the gradient that arrives at every result.
+    """
+    return _Writer(program, title, False).write_loop(varying)
 
 
 class _Writer:
@@ -69,6 +83,7 @@ class _Writer:
         self.scalar = all(step.dtype is None for step in program.steps)
         self.levels: dict[int, int] = {}  # of steps that are written inside another
         self.reuse = reuse
+        self.over = 0
 
     def write(self) -> Written:
         steps = self.program.steps
@@ -80,7 +95,36 @@ class _Writer:
         for k, places in enumerate(self.program.gradients):
             if places:
                 lines += ["", "", *self._backward(k, places)]
-        return Written("\n".join(lines) + "\n", frozenset(self.uses), self.objects)
+        saved = (self.saved(k) for k, places in enumerate(self.program.gradients) if places)
+        kept = frozenset(i for places in saved for i in places if steps[i].name != "input")
+        text = "\n".join(lines) + "\n"
+        return Written(text, frozenset(self.uses), self.objects, kept, self.over)
+
+    def write_loop(self, varying: int) -> Written:
+        steps, program = self.program.steps, self.program
+        inputs = [i for i, step in enumerate(steps) if step.name == "input"]
+        given = ("samples", "parameters", "g", "results", "gradients", "i")
+        self.names = Names({*self.uses, *LEVELS, *_RESERVED, *given})
+        for i in inputs:
+            self.called[i] = self.names.new(steps[i].label)
+        self.called |= {i: "g" for i, step in enumerate(steps) if step.name == "seed"}
+        lines = [f"def loop({', '.join(given[:-1])}):"]
+        for k, i in enumerate(inputs[varying:]):
+            lines.append(f"{_INDENT}{self.called[i]} = parameters[{k}]")
+        lines.append(f"{_INDENT}for i in range(samples.shape[1]):")
+        inner = [
+            f"{_INDENT}{self.called[i]} = samples[{k}, i]" for k, i in enumerate(inputs[:varying])
+        ]
+        wanted = [i for g in program.gradients for i in g]
+        ends = {*program.results, *(i for i in wanted if i is not None)}
+        places = list(range(len(steps)))
+        inner += self._numbers(places, _read_once(steps, places) - ends)
+        inner.append(f"{_INDENT}results[i] = {self._value(program.results[0])}")
+        for k, place in enumerate(wanted):
+            if place is not None:
+                inner.append(f"{_INDENT}gradients[{k}] += {self._value(place)}")
+        text = "\n".join(lines + [_INDENT + line for line in inner]) + "\n"
+        return Written(text, frozenset(self.uses), self.objects)
 
     def saved(self, k: int) -> list[int]:
         """The places that the backward pass of result k reads: inputs and forward results."""
@@ -144,6 +188,7 @@ class _Writer:
         last = last_reads(steps, places, ends) if self.reuse else {}
         over = takeovers(steps, places, last)
         takers = {j: i for i, j in over.items()}
+        self.over += len(over)
         lines, origin, dead = [], "", []
         for i in places:
             step = steps[i]
