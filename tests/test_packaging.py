@@ -126,6 +126,15 @@ def test_pygraphviz_is_asked_for_where_it_has_wheels():
     ]
 
 
+@pytest.mark.parametrize("package", ["tinygrad_edu.readers"])
+def test_files_beside_the_code_go_into_the_wheel(package):
+    folder = ROOT.joinpath(*package.split("."))
+    there = {p.name for p in folder.iterdir() if p.is_file() and p.suffix not in (".py", ".pyc")}
+    patterns = SETUP["options.package_data"][package].replace(",", "\n")
+    held = {path.name for pattern in lines_of(patterns) for path in folder.glob(pattern)}
+    assert there == held == {"stepper.js", "stepper.css", "stepper.html"}
+
+
 def test_every_file_of_the_lessons_goes_into_the_wheel():
     there = {p.name for p in (ROOT / "lessons").rglob("*") if p.is_file() and p.suffix != ".pyc"}
     patterns = lines_of(SETUP["options.package_data"]["tinygrad_edu.lessons"].replace(",", "\n"))

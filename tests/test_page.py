@@ -400,6 +400,22 @@ def test_hostile_names_are_text(browser, tmp_path):
 
 
 @pytest.mark.browser
+def test_the_label_of_the_current_edge_is_lit(browser, tmp_path):
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x")
+    row = Tensor([1.0, 1.0], requires_grad=True, name="row")
+    stepper = Stepper((x * row).tanh().sum())
+    browser.open(stepper.to_html(tmp_path / "labels.html").as_uri())
+    lit = {}
+    for position, step in enumerate(stepper.steps, start=1):
+        browser.key("ArrowRight")
+        if step.events[0].kind == "contribute":
+            found = "[...document.querySelectorAll('text.lit')].map(e => e.textContent)"
+            lit[stepper.names[step.events[0].node]] = browser.js(found)
+        assert browser.text("output") == f"{position} / {len(stepper)}"
+    assert lit == {"t2": ["(2, 2)"], "t1": ["(2, 2)"], "x": ["(2, 2)"], "row": ["(2,)"]}
+
+
+@pytest.mark.browser
 def test_arrays_in_a_browser(browser, tmp_path):
     w = Tensor([[1.0, 2.0]], requires_grad=True, name="w")
     path = Stepper((w @ Tensor([[3.0], [4.0]])).sum(), mode="predict").to_html(tmp_path / "a.html")

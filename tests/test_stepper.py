@@ -4,7 +4,7 @@ import pytest
 from test_picture import neuron, random_scalars, trained_mlp
 from test_story import GRAPHS, same
 
-from tinygrad_edu import Tensor, Value, record_lines, trace
+from tinygrad_edu import Tensor, Value, record_lines, scope, trace
 from tinygrad_edu.readers.stepper import GRANULARITIES, Stepper
 from tinygrad_edu.readers.story import replay
 from tinygrad_edu.readers.wording import DASH, MINUS
@@ -39,6 +39,13 @@ def test_modules_are_the_scopes():
         "backward through output (2 operations)",
         "backward through hidden (3 operations)",
     ]
+
+
+def test_a_step_of_one_operation_says_where_it_is():
+    with scope("net"):
+        y = Value(2.0, name="x").tanh()
+    titles = [step.title for step in Stepper(y, granularity="module").steps]
+    assert titles == ["t1 = tanh(x), in net", "backward through t1 = tanh(x), in net"]
 
 
 def test_moving():

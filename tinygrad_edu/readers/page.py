@@ -215,7 +215,12 @@ class Parts:
             "position": stepper.position,
             "tolerance": stepper.tolerance,
             "nodes": nodes,
-            "labelled": [i for i, e in enumerate(self.drawing._figure.edges) if e.label],
+            "labelled": [
+                i
+                for i, edge in enumerate(self.drawing._figure.edges)
+                for line in edge.label.split("\n")
+                if line
+            ],
             "fields": _FIELDS.split(),
             "events": [self._event(event, tables) for event in told],
             "steps": {name: _stops(stepper.events, name) for name in GRANULARITIES},

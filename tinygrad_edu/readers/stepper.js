@@ -12,6 +12,7 @@ function make(name, attributes = {}, ...inside) {
 const words = (pieces) =>
   make("p", {}, ...(pieces || []).map((p) => make("span", { class: "w" + p[0] }, p.slice(1))));
 const plain = (pieces) => words(pieces).textContent;
+const put = (cell, text) => { if (cell.textContent !== text) cell.textContent = text; };
 const short = (texts) => (texts ? texts.slice(0, 2).join(" to ") : "–");
 
 const unpack = ({ fields, events, ...rest }) =>
@@ -39,7 +40,7 @@ export function start(host, story, ask) {
   back.append(tip);
   find(`.${story.prefix}-edges`).after(back);
   const labels = {};
-  svg.querySelectorAll(`.${story.prefix}-l text`).forEach((label, i) => { labels[story.labelled[i]] = label; });
+  svg.querySelectorAll(`.${story.prefix}-l text`).forEach((label, i) => { labels[story.labelled[i]] ??= label; });
   const arrows = story.events.map(({ edge, width, formula, local, numbers }) => {
     if (edge == null) return null;
     const d = id("e" + edge).getAttribute("d"), [start, ...rest] = d.match(/[-\d.]+ [-\d.]+/g).reverse();
@@ -92,13 +93,13 @@ export function start(host, story, ask) {
   };
   [...levels.options].forEach(({ value }, i) => { act[i + 1] = () => set(value, mode); });
 
-  function write(box, part, texts = ["–"]) { // into the last cells of a row of a box
+  function write(box, part, texts = ["–"]) {
     const p = `.${story.prefix}-`;
     const cells = [...box.querySelectorAll(`${p}${part} tspan:not(${p}s), tspan${p}${part}`)];
-    cells.reverse().forEach((cell, i) => { cell.textContent = texts[texts.length - 1 - i] || ""; });
+    cells.reverse().forEach((cell, i) => put(cell, texts[texts.length - 1 - i] || ""));
   }
   function show() {
-    const here = at(), events = story.events.slice(0, done), next = story.events[done];
+    const { rows } = find("table"), here = at(), events = story.events.slice(0, done), next = story.events[done];
     const now = events.slice(end(here) === done ? end(here - 1) : done - 1);
     const state = story.nodes.map(({ data }) => ({ data }));
     for (const { kind, node, shown, got, of } of events) {
@@ -113,12 +114,11 @@ export function start(host, story, ask) {
         box.classList.toggle("todo", !data);
         write(box, "d", data);
         write(box, "g", grad);
-        box.querySelector(".count").textContent = (of > 1 && count) || "";
+        put(box.querySelector(".count"), (of > 1 && count) || "");
       }
       if (row === undefined) return;
-      const cells = host.querySelectorAll("tr")[row + 1].querySelectorAll("td");
-      const texts = [short(data), of === undefined ? "" : short(grad), count, grad && story.differences[i]];
-      cells.forEach((cell, k) => { cell.textContent = texts[k] || ""; });
+      [short(data), of === undefined ? "" : short(grad), count, grad && story.differences[i]]
+        .forEach((text, k) => put(rows[row + 1].cells[k + 1], text || ""));
     });
     story.events.forEach((event, i) => {
       if (!arrows[i]) return;
@@ -127,7 +127,7 @@ export function start(host, story, ask) {
       id("e" + event.edge).classList.toggle("lit", lit);
       const label = labels[event.edge], { slope } = event;
       label?.setAttribute("class", lit ? "lit" : "");
-      if (slope) label.textContent = state[event.source].data ? slope : "×?";
+      if (slope) put(label, state[event.source].data ? slope : "×?");
     });
     const [only = {}] = now[1] ? [] : now;
     told.replaceChildren(
@@ -140,10 +140,10 @@ export function start(host, story, ask) {
       (next.shape ? ": of which shape?" : " = ?");
     code.replaceChildren(...[story.lines[only.line], story.codes[only.code]].flatMap((pane) =>
       pane ? [make("small", {}, pane[0]), make("pre", {}, pane[1])] : []));
-    [...list.children].forEach((item, i) => {
-      item.firstChild.toggleAttribute("aria-current", i === here - 1);
-      if (i === here - 1) list.scrollTop = item.offsetTop - list.clientHeight / 2;
-    });
+    find("[aria-current]")?.removeAttribute("aria-current");
+    const item = list.children[here - 1];
+    item?.firstChild.setAttribute("aria-current", "step");
+    list.scrollTop = item ? item.offsetTop - list.clientHeight / 2 : 0;
     const [box, seen] = [find(".now") || graph, graph].map((part) => part.getBoundingClientRect());
     graph.scrollBy(box.x - seen.x - seen.width / 2, box.y - seen.y - seen.height / 2);
     step.max = stops().length;

@@ -419,14 +419,15 @@ def _title(events: tuple[Event, ...], granularity: str) -> str:
     first = events[0]
     acts = {acting(event) for event in events if event.kind != "complete"}
     gives = any(event.kind == "contribute" for event in events)
-    if granularity == "edge" or (len(acts) == 1 and not gives):
-        return first.title
-    direction = "forward" if first.kind == "forward" else "backward"
     node = first.told.graph.nodes[acting(first)]
+    around = " / ".join(wording.clean(name) for name in node.scope)
+    inside = f", in {around}" if granularity == "module" and around else ""
+    if granularity == "edge" or (len(acts) == 1 and not gives):
+        return first.title + inside
+    direction = "forward" if first.kind == "forward" else "backward"
     if len(acts) == 1:
-        return f"backward through {first.told.made(node.index)}"
-    inside = " / ".join(wording.clean(name) for name in node.scope) or "the operations"
-    where = inside if granularity == "module" else "every operation"
+        return f"backward through {first.told.made(node.index)}{inside}"
+    where = (around or "the operations") if granularity == "module" else "every operation"
     return f"{direction} through {where} ({len(acts)} operations)"
 
 
