@@ -81,7 +81,9 @@ def test_arrays_in_another_order_of_memory_or_bytes_keep_their_numbers(tmp_path)
 
 def test_an_array_of_a_gpu_is_fetched(tmp_path):
     class OnCard:
-        __cuda_array_interface__: dict = {}
+        @property
+        def __cuda_array_interface__(self):
+            return {}
 
         def get(self):
             return np.arange(3.0)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.readers.program import compile
     from tinygrad_edu.readers.story import story
     from tinygrad_edu.readers.trace import trace
+    from tinygrad_edu.widgets.dashboard import Dashboard
     from tinygrad_edu.widgets.explore import explore
     from tinygrad_edu.widgets.stepper import Stepper
 else:
@@ -64,6 +65,7 @@ else:
         "readers.program": "compile",
         "readers.story": "story",
         "readers.trace": "trace",
+        "widgets.dashboard": "Dashboard",
         "widgets.explore": "explore",
         "widgets.stepper": "Stepper",
     }
@@ -87,6 +89,7 @@ else:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Dashboard",
     "Stepper",
     "Tensor",
     "Value",

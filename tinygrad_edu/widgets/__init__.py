@@ -4,7 +4,8 @@ The logic stands in the rooms above; here it meets ipywidgets and anywidget, whi
 something is shown.
 """
 
+from tinygrad_edu.widgets.dashboard import Dashboard
 from tinygrad_edu.widgets.explore import Explorer, explore
 from tinygrad_edu.widgets.stepper import Stepper, widget
 
-__all__ = ["Explorer", "Stepper", "explore", "widget"]
+__all__ = ["Dashboard", "Explorer", "Stepper", "explore", "widget"]
