@@ -60,6 +60,11 @@ def test_a_long_story_is_told_in_larger_steps():
     assert len([t for t in texts(ElementTree.fromstring(text)) if "backward through" in t]) > 10
 
 
+def test_a_very_large_graph_is_refused():
+    with pytest.raises(ValueError, match=r"a film that steps through 1,\d{3} nodes"):
+        film_of(random_scalars(1600))
+
+
 def test_drawings_animate_themselves(tmp_path):
     out = neuron()
     path = draw(out, theme="dark").animate(tmp_path / "x.svg", seconds=2)

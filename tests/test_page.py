@@ -165,6 +165,12 @@ def test_a_very_large_graph_is_refused_in_a_file_and_drawn_in_a_notebook():
     assert len(shown) < 400_000
 
 
+def test_numbers_that_are_none():
+    a = Value(0.0, name="a")
+    story = story_of(page(Stepper((a.log() * a).sin())))
+    assert f"! {MINUS}inf" in json.dumps(story, ensure_ascii=False)
+
+
 def test_unknown_theme():
     with pytest.raises(ValueError, match="theme is 'blue', not one of auto, light, dark, print"):
         page(Stepper(neuron()), theme="blue")

@@ -12,8 +12,10 @@ from test_picture import neuron, random_scalars, scalar_samples, slope, trained_
 from tinygrad_edu import Tensor, Value, grad, no_grad, op, ops, optim, record_lines, scope, trace
 from tinygrad_edu.engine.backprop import register_hook
 from tinygrad_edu.ops import registry
+from tinygrad_edu.readers.animation import animated
+from tinygrad_edu.readers.page import page
 from tinygrad_edu.readers.recompute import compare, what_if
-from tinygrad_edu.readers.stepper import acting
+from tinygrad_edu.readers.stepper import Stepper, acting
 from tinygrad_edu.readers.story import replay, story
 
 
@@ -115,6 +117,10 @@ def test_every_operation_replays_and_explains_itself(operation, sample):
     assert any(e.kind == "contribute" for e in told)
     for event in told:
         assert event.kind in ("seed", "complete") or "def " in event.code
+    stepper = Stepper(root)
+    assert page(stepper)
+    assert animated(stepper)
+    assert [i for i, row in stepper.compare().items() if not row.agrees] == []
 
 
 def test_the_checker_of_replays_sees_a_wrong_bit():

@@ -31,8 +31,10 @@ def animated(
 ) -> str:
     """The story of a stepper as the text of an animated SVG; each step is shown for `seconds`.
 
-    A long story is told in larger steps.
+    A long story is told in larger steps.  Raises ValueError for a graph of more than 1,500 nodes.
     """
+    if not stepper.fits:
+        stepper.refuse("a film")
     every = (steps(stepper.events, level) for level in GRANULARITIES)
     told = next((found for found in every if len(found) <= _MOST), [])
     drawing = draw(stepper.finished, theme=theme, direction=direction, collapse=False)

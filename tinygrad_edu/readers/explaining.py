@@ -47,7 +47,7 @@ class Explainer:
         self.graph = graph
         self.names = labels(graph)
         others = {name for i, name in enumerate(self.names) if i not in graph.roots}
-        self.loss = next(letter for letter in ("L", "J", "E", "loss") if letter not in others)
+        self.loss = next((name for name in ("L", "J", "E") if name not in others), "L")
         self._rules: dict[int, list[RuleText | None]] = {}
         self._derivatives: dict[int, dict[int, float]] = {}
         self._sources: dict[int, str] = {}

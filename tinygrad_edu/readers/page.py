@@ -35,7 +35,6 @@ from tinygrad_edu.readers.stepper import (
 from tinygrad_edu.readers.story import Event
 from tinygrad_edu.readers.trace import Graph, GraphNode
 
-LARGEST = 1500  # nodes that a page steps through
 _FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
 _COLUMN, _HIGHEST = 900, 520  # px: the width of a notebook's column, the most for a drawing in it
 _AROUND = 530  # px: what stands above and below the drawing
@@ -59,11 +58,8 @@ def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str
     """
     if theme not in _SCHEMES:
         raise ValueError(f"theme is {theme!r}, not one of {', '.join(_SCHEMES)}")
-    if not fits(stepper):
-        raise ValueError(
-            f"a page that steps through {len(stepper.graph.nodes):,} nodes would be too large (the "
-            f"limit is {LARGEST:,}); step through a part: Stepper(of a node inside it)"
-        )
+    if not stepper.fits:
+        stepper.refuse("a page")
     parts = Parts(stepper, direction=direction)
     code = script()
     start = (
@@ -90,7 +86,7 @@ def within(stepper: Stepper) -> str:
     A notebook that has not been trusted strips the frame, and the style that hides the picture.
     Where the graph is too large there is the picture alone.
     """
-    if not fits(stepper):
+    if not stepper.fits:
         return draw(stepper.finished)._repr_mimebundle_()["text/html"]
     text = page(stepper)
     drawing = Parts(stepper).drawing
@@ -103,11 +99,6 @@ def within(stepper: Stepper) -> str:
         f'<iframe srcdoc="{escape(text)}" sandbox="allow-scripts allow-forms" title="Stepper" '
         f'style="width:100%;height:{round(min(graph, _HIGHEST)) + _AROUND}px;border:0"></iframe>'
     )
-
-
-def fits(stepper: Stepper) -> bool:
-    """Whether the graph is small enough for a page."""
-    return len(stepper.graph.nodes) <= LARGEST
 
 
 @lru_cache

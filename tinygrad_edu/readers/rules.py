@@ -125,7 +125,7 @@ def _text(part: Symbol, operand: Symbol, call: str, *, scalar: bool) -> RuleText
 
 
 def _formula(graph: Graph, folding: Folding) -> str | None:
-    """The formula of the graph's root; None if it would be long."""
+    """The formula of the graph's root; None if it would be long, or not say what it is made of."""
     texts: dict[int, tuple[str, int]] = {}
     for node in graph.nodes:
         if node.index in folding.numbers:
@@ -134,7 +134,9 @@ def _formula(graph: Graph, folding: Folding) -> str | None:
         elif folding.same[node.index] != node.index:
             texts[node.index] = texts[folding.same[node.index]]
         elif node.op is None:
-            texts[node.index] = (node.name or "…"), _ATOM
+            if not node.name:  # made inside the rule
+                return None
+            texts[node.index] = node.name, _ATOM
         else:
             inputs = [folding.same[i] for i in node.inputs]
             same = len(set(inputs)) < len(inputs)

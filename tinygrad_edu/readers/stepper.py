@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygrad_edu.node import Node
 from tinygrad_edu.readers import telling, wording
@@ -20,6 +20,7 @@ from tinygrad_edu.readers.trace import Graph, trace
 from tinygrad_edu.readers.wording import MINUS
 
 GRANULARITIES = ("edge", "op", "module", "pass")
+_LARGEST = 1500  # nodes that a page or a film steps through
 MODES = ("watch", "predict", "what-if", "compare")
 
 
@@ -352,11 +353,25 @@ class Stepper:
 
     # Showing
 
+    @property
+    def fits(self) -> bool:
+        """Whether the graph is small enough for a page or a film."""
+        return len(self.graph.nodes) <= _LARGEST
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise for a graph that is too large."""
+        raise ValueError(
+            f"{what} that steps through {len(self.graph.nodes):,} nodes would be too large (the "
+            f"limit is {_LARGEST:,}); step through a part: Stepper(of a node inside it)"
+        )
+
     def to_html(self, path: str | Path, *, theme: str = "auto", direction: str = "LR") -> Path:
         """Write an HTML file that steps by itself, with no network and no Python; returns `path`.
 
         theme : "light", "dark", or "auto", which follows the reader's settings.  Open the file with
         ``#step=12`` behind its name to begin at step 12.
+
+        Raises ValueError for an unknown theme, and for a graph of more than 1,500 nodes.
         """
         from tinygrad_edu.readers.page import page
 
