@@ -294,6 +294,30 @@ def test_stepping_by_keyboard(browser, neuron_page):
 
 
 @pytest.mark.browser
+def test_stepping_by_mouse(browser, neuron_page):
+    browser.open("about:blank#")
+    browser.open(neuron_page)
+
+    def click(selector):
+        found = f"document.querySelector({selector!r})"
+        browser.js(f"{found}.scrollIntoView({{block: 'center'}})")
+        middle = "(r => [r.x + r.width / 2, r.y + r.height / 2])"
+        browser.click(*browser.js(f"{middle}({found}.getBoundingClientRect())"))
+
+    for selector, place in [
+        ("[aria-label=Next]", 1),
+        ("[aria-label=Last]", 15),
+        ("[aria-label=Previous]", 14),
+        ("li:nth-child(11) button", 11),
+        ("[aria-label=First]", 0),
+    ]:
+        click(selector)
+        assert browser.text("output") == f"{place} / 15"
+    facts = browser.text("div.graph .hit title")
+    assert facts == f"∂L/∂t4 += ∂L/∂o · ∂o/∂t4\n∂o/∂t4 = 1 {MINUS} o² = 0.5\n1 · 0.5 = 0.5"
+
+
+@pytest.mark.browser
 def test_a_link_begins_at_its_step(browser, neuron_page):
     browser.open("about:blank#")
     browser.open(neuron_page + "#step=12")

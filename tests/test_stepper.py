@@ -120,6 +120,12 @@ def test_explanations():
     assert repr(stepper) == "<Stepper at 3 of 4: t1 gives x its share, as operand 1>"
 
 
+def test_a_notebook_shows_a_step_in_words():
+    stepper = Stepper(neuron())
+    assert repr(stepper.next()) == str(stepper.step)
+    assert repr(stepper.answer(3)) == "not 3; work out 1 · 0"
+
+
 def test_text_shows_what_is_known_so_far():
     stepper = Stepper(neuron())
     stepper.goto(8)

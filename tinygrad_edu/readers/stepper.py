@@ -24,7 +24,7 @@ _LARGEST = 1500  # nodes that a page or a film steps through
 MODES = ("watch", "predict", "what-if", "compare")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Step:
     """Events that are shown at once.  stop : how many events have happened after it."""
 
@@ -37,6 +37,8 @@ class Step:
         if len(told) > 1:
             return "\n  ".join([self.title, *(one_line(event) for event in told)])
         return "\n  ".join([self.title, *_explained(told[0])])
+
+    __repr__ = __str__  # what a notebook shows of it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,7 @@ class State:
     complete: frozenset[int]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """Whether a prediction was right, what it should have been, and the formula behind it."""
 
@@ -68,6 +70,8 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.text
+
+    __repr__ = __str__
 
 
 class Stepper:
