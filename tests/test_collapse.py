@@ -1,8 +1,12 @@
 """Large graphs: what stands for what, counts that add up, and a limit that is kept."""
 
+import hashlib
 import itertools
 import math
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 from test_picture import HOSTILE, SVG, dangers, neuron, parts, random_scalars, texts, trained_mlp
 
-from tinygrad_edu import Tensor, Value, draw, nn, scope, trace
+from tinygrad_edu import Tensor, Value, diff, draw, manual_seed, nn, scope, trace
 from tinygrad_edu.readers.collapse import VISIBLE, collapse, modules
 from tinygrad_edu.readers.cycles import without_cycles
 from tinygrad_edu.readers.parts import focus, path, search
@@ -64,6 +68,7 @@ class Block(nn.Module):
 
 
 def deep(blocks):
+    manual_seed(0)
     x = Tensor(np.random.default_rng(0).normal(size=(3, 4)), name="x")
     return nn.Sequential(*(Block() for _ in range(blocks))).double()(x).sum()
 
@@ -378,6 +383,45 @@ def test_a_path_through_a_collapsed_graph():
         p for p in parts(drawing.svg, "n") if "-on" in p.findall(f"{SVG}rect")[-1].get("class")
     ]
     assert 2 <= len(marked) <= len(drawing.shown.nodes)
+
+
+# Determinism
+
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_collapse import fingerprint
+print(fingerprint())
+"""
+
+
+def fingerprint():
+    """One number for drawings that are parts of graphs, or stand for more than they show."""
+    loss = trained_mlp()
+    drawings = [draw(LARGE[name](), max_nodes=100) for name in ("recurrent", "blocks")]
+    drawings += [
+        draw(random_scalars(400)),
+        draw(unrolled(50), focus=200, path=(0, 200)),
+        draw(loss, collapse="modules", thumbnails=True),
+        draw(loss, zoom="cross_entropy", show=["data", "grad", "local", "rules", "kept"]),
+        draw(diff(trace(neuron()), trace(neuron()))),
+    ]
+    digest = hashlib.sha256()
+    for drawing in drawings:
+        for text in (drawing.svg, drawing.source, drawing.text(), drawing.alt):
+            digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def test_equal_graphs_give_equal_bytes_in_every_process():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, os.path.dirname(__file__)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "1"},  # this process has another, at random
+    )
+    assert done.stdout.strip() == fingerprint()
 
 
 # Themes
