@@ -214,6 +214,17 @@ def test_blocks_in_a_row_become_the_first_and_how_many_more():
     ]
 
 
+def test_rows_end_where_their_module_does():
+    stages = nn.Sequential(*(nn.Sequential(*(Block() for _ in range(3))) for _ in range(70)))
+    x = Tensor(np.ones((3, 4)), name="x")
+    assert summary(collapse(trace(stages.double()(x)))) == [
+        ("0 (Sequential) … 69 (Sequential)", 1, 69),
+    ]
+    assert [label for label, _, _ in summary(collapse(trace(stages[:12](x))))] == [
+        "0 (Block) … 2 (Block)",
+    ] * 12
+
+
 def test_every_module_is_a_box_where_that_is_asked_for():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Sequential(nn.Linear(8, 2)))
     x, y = Tensor(np.ones((3, 4)), name="x"), Tensor(np.ones((3, 2)), name="y")

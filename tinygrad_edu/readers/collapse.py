@@ -119,7 +119,7 @@ def _rows(graph: Graph) -> Graph:
     def name(key: int, nodes: list[GraphNode]) -> Group:
         groups = [n.group for n in nodes if n.group is not None]
         label = f"{groups[0].label} … {groups[-1].label}"
-        return Group(wording.clean(label, 30), "module", siblings=len(nodes) - 1)
+        return Group(wording.clean(label, 40), "module", siblings=len(nodes) - 1)
 
     return _contract(graph, keys, name)
 
@@ -127,6 +127,8 @@ def _rows(graph: Graph) -> Graph:
 def _same_module(one: GraphNode, other: GraphNode) -> bool:
     a, b = one.group, other.group
     if a is None or b is None or a.kind != "module" or b.kind != "module":
+        return False
+    if (one.scope, one.calls) != (other.scope, other.calls):
         return False
     make = [g.label.rpartition("(")[2] for g in (a, b)]
     return make[0] == make[1] and (a.operations, a.parameters) == (b.operations, b.parameters)

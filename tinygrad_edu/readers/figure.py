@@ -362,7 +362,7 @@ def _group_box(
     if group.kind == "cut":
         header = [Cell(group.label, "muted")]
         return Box(f"{id}{'b' if not node.inputs else 'a'}", "cut", (), 0, tuple(header), (), frame)
-    header = [Cell(wording.clean(group.label, 30 if full else 20), "name")]
+    header = [Cell(wording.clean(group.label, 40 if full else 24), "name")]
     if group.times > 1:
         header.append(Cell(f"{wording.TIMES}{group.times:,}", "muted"))
     if group.siblings:
