@@ -9,7 +9,16 @@ import importlib
 import re
 from pathlib import Path
 
-NAMES = ("scalar_mlp", "tensor_mlp", "conv2d", "layers", "drawing", "import_time", "robustness")
+NAMES = (
+    "scalar_mlp",
+    "tensor_mlp",
+    "conv2d",
+    "layers",
+    "program",
+    "drawing",
+    "import_time",
+    "robustness",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table import TABLE, describe
 
-from tinygrad_edu import Tensor, Value, compile, grad, learn, manual_seed, nn, no_grad, ops, rand
+from tinygrad_edu import (
+    Tensor,
+    Value,
+    compile,
+    draw,
+    grad,
+    learn,
+    manual_seed,
+    nn,
+    no_grad,
+    ops,
+    rand,
+)
 from tinygrad_edu.ops import lookup
 from tinygrad_edu.readers.program import passes
 
@@ -487,6 +499,28 @@ def a_program():
         return (scores.tanh() * causal + scores.tanh() * -1.0 / 1.0 + scores.relu()).sum()
 
     return lambda x, _: f(x), w, Tensor(RNG.normal(size=(3, 3)), requires_grad=True)
+
+
+class TestPicture:
+    def test_shows_steps_frames_and_shared_memory(self):
+        w = Tensor(np.ones((3, 3)), requires_grad=True, name="<w>")
+        f = compile(lambda x: (x @ w + 1.0).tanh().sum())
+        f(Tensor(np.ones((2, 3))))
+        names = [n.name for n in f.graph().nodes if n.op is not None]
+        assert names.count("matmul_1") == 2  # the sum is written over the product
+        picture = draw(f)
+        for text in ("tanh_1", "back: tanh", "g_w", "(2, 3)"):
+            assert text in picture.svg
+        assert "<w>" not in picture.svg
+
+    def test_numbers_have_no_values(self):
+        f = compile(lambda a: (a * 2).tanh())
+        f(Value(0.5))
+        assert "tanh" in draw(f).svg
+
+    def test_before_a_call_there_is_none(self):
+        with pytest.raises(RuntimeError, match="has not been called yet"):
+            draw(compile(lambda x: x))
 
 
 class TestManySamples:

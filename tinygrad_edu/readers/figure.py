@@ -402,6 +402,8 @@ def _badge(symbol: str) -> tuple[str, ...]:
 def _describe_scalar(
     node: GraphNode, header: list[Cell], grid: list[Row], shown: set[str], full: bool
 ) -> None:
+    if node.data is None:  # in a program, which has no values
+        return
     data = Cell(wording.number(node.data), "data")
     grad = Cell(wording.DASH if node.grad is None else wording.number(node.grad), "grad")
     if node.kind == "constant":

@@ -56,7 +56,7 @@ def draw(
 
     Parameters
     ----------
-    root : a node, several nodes, or a `Graph` from `trace`.
+    root : a node, several nodes, a `Graph` from `trace`, or a compiled function.
     names : a mapping from names to nodes, such as ``locals()``; labels nodes that have no name.
     show : any of "data", "grad", "local" (each operation's local derivatives, on the edges, once
         gradients have arrived) and "scopes" (frames around what a module or `scope` block made);
@@ -96,6 +96,8 @@ def draw(
         raise ValueError(f"style is {style!r}, not 'merged' or 'classic'")
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(f"names must map names to nodes, as locals() does, not {names!r}")
+    if not isinstance(root, Node | Graph | list | tuple) and hasattr(root, "graph"):
+        root, show = root.graph(), {"scopes"}.intersection(show)  # a compiled function: no values
     graph = root if isinstance(root, Graph) else trace(root, names=names)
     for what in [zoom] if isinstance(zoom, Node | str | int) else zoom:
         graph = opened(graph, _Finder(root, graph)(what, operations=True))

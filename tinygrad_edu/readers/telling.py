@@ -157,6 +157,8 @@ def _ascii(text: str) -> str:
 
 
 def _value(data: object, node: GraphNode) -> str:
+    if data is None:  # a program's results have no values
+        return wording.shape(node.shape) if node.shape else "a number"
     if node.is_scalar:
         return wording.number(data)  # type: ignore[arg-type]
     low_high = wording.statistics(data)

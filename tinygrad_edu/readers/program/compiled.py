@@ -15,6 +15,7 @@ from tinygrad_edu.node import Node, current_mode, nodes_in, record, set_mode
 from tinygrad_edu.ops.random import watch_generators
 from tinygrad_edu.ops.registry import Op, edition, graph
 from tinygrad_edu.readers.program.batching import Vectorized
+from tinygrad_edu.readers.program.drawing import graph_of
 from tinygrad_edu.readers.program.guards import Guards, names_of
 from tinygrad_edu.readers.program.loading import Loaded, load
 from tinygrad_edu.readers.program.passes import PASSES, improve
@@ -22,6 +23,7 @@ from tinygrad_edu.readers.program.reporting import report
 from tinygrad_edu.readers.program.tape import Tape
 from tinygrad_edu.readers.program.tracing import Trace
 from tinygrad_edu.readers.program.writer import write
+from tinygrad_edu.readers.trace import Graph
 
 MOST = 16  # programs that a compiled function keeps
 
@@ -85,6 +87,13 @@ class Compiled:
         (3.0, -6.0)
         """
         return Vectorized(self)
+
+    def graph(self) -> Graph:
+        """The program that ran last as a graph without values, which `draw` shows.
+
+        Results that are written over one another have one name.
+        """
+        return graph_of(self._program.program, self._program.written)
 
     def report(self) -> str:
         """What was done to the program that ran last, one line each, as text.

@@ -14,7 +14,7 @@ def identifier(text: str) -> str:
     >>> identifier("layer 1"), identifier("2x"), identifier("class")
     ('layer_1', 'x_2x', 'class_')
     """
-    clean = re.sub(r"\W+", "_", text, flags=re.ASCII)[:_LONGEST].strip("_")
+    clean = re.sub(r"[\W_]+", "_", text, flags=re.ASCII)[:_LONGEST].strip("_")
     if not clean or clean[0].isdigit():
         clean = f"x_{clean}".rstrip("_")
     return clean + "_" if keyword.iskeyword(clean) or clean.startswith("__") else clean

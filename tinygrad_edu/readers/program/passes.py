@@ -250,8 +250,8 @@ GONE = -1  # the new place of a step that is dropped
 
 
 PASSES: dict[str, Callable[[Program], Program]] = {
-    "literals": literals,
     "fold": fold_constants,
+    "literals": literals,
     "simplify": simplify,
     "share": share,
     "keep less": keep_less,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os.path
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy
@@ -44,6 +44,7 @@ class Written:
     objects : the objects that stand in it by name: arrays, generators.
     kept : the places of the results that are kept for a backward pass.
     over : how many results are written over another.
+    names : what each result is called; in a program of numbers, some are expressions.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Written:
     objects: dict[str, Any]
     kept: frozenset[int] = frozenset()
     over: int = 0
+    names: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
 def write(program: Program, title: str = "f", *, reuse: bool = True) -> Written:
@@ -98,7 +100,7 @@ class _Writer:
         saved = (self.saved(k) for k, places in enumerate(self.program.gradients) if places)
         kept = frozenset(i for places in saved for i in places if steps[i].name != "input")
         text = "\n".join(lines) + "\n"
-        return Written(text, frozenset(self.uses), self.objects, kept, self.over)
+        return Written(text, frozenset(self.uses), self.objects, kept, self.over, dict(self.called))
 
     def write_loop(self, varying: int) -> Written:
         steps, program = self.program.steps, self.program
