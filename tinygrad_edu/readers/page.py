@@ -38,6 +38,7 @@ from tinygrad_edu.readers.trace import Graph, GraphNode
 _FITS = 1400  # px up to which a drawing shrinks with the page; a wider one scrolls
 _COLUMN, _HIGHEST = 900, 520  # px: the width of a notebook's column, the most for a drawing in it
 _AROUND = 530  # px: what stands above and below the drawing
+_QUICK = 20_000  # numbers in all nodes up to which differences are worked out unasked
 _WIDE = -0.00012345  # a number whose text is long
 _FULL = 120  # nodes up to which boxes have rows for value and gradient
 _FIELDS = (
@@ -60,7 +61,10 @@ def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str
         raise ValueError(f"theme is {theme!r}, not one of {', '.join(_SCHEMES)}")
     if not stepper.fits:
         stepper.refuse("a page")
-    parts = Parts(stepper, direction=direction)
+    return _document(Parts(stepper, direction=direction), _SCHEMES[theme])
+
+
+def _document(parts: Parts, scheme: str) -> str:
     code = script()
     start = (
         "start(document.querySelector('.tinygrad-edu-stepper'),"
@@ -69,7 +73,7 @@ def page(stepper: Stepper, *, theme: str = "auto", direction: str = "LR") -> str
     digest = base64.b64encode(hashlib.sha256(f"{code}{start}".encode()).digest()).decode()
     policy = f"{_POLICY} script-src 'sha256-{digest}'"
     return (
-        f'<!doctype html><html lang="en" style="color-scheme:{_SCHEMES[theme]}">'
+        f'<!doctype html><html lang="en" style="color-scheme:{scheme}">'
         f'<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{policy}"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(parts.title)}</title>"
@@ -88,9 +92,10 @@ def within(stepper: Stepper) -> str:
     """
     if not stepper.fits:
         return draw(stepper.finished)._repr_mimebundle_()["text/html"]
-    text = page(stepper)
-    drawing = Parts(stepper).drawing
+    parts = Parts(stepper)
+    drawing = parts.drawing
     still = drawing._repr_mimebundle_()["text/html"]
+    text = _document(parts, _SCHEMES["auto"])
     wide = drawing._layout.width
     graph = drawing._layout.height * (min(1.0, _COLUMN / wide) if wide <= _FITS else 1.0)
     return (
@@ -151,7 +156,8 @@ class Parts:
         self.drawing = Drawing(graph, graph, pictured, "auto", "merged")
         self.title = repr(self.drawing)[1:-1].partition(": ")[2]
         self.direction = direction
-        self.compared = self.full or stepper.mode == "compare"
+        numbers = sum(math.prod(node.shape) for node in stepper.graph.nodes)
+        self.compared = numbers <= _QUICK or stepper.mode == "compare"
 
     def markup(self) -> str:
         """The HTML of the page, the drawing in it."""
@@ -159,7 +165,7 @@ class Parts:
         header = "".join(f"<th scope=col>{title}" for title in _COLUMNS)
         body = "".join(
             f"<tr><th scope=row>{escape(name)}<td class=wd><td class=wg><td><td>"
-            for name in self._names(self._rows)
+            for name in (self.stepper.names[place] for place in self._rows)
         )
         return string.Template(_file("stepper.html")).substitute(
             label=escape(f"Stepper: {self.title}"),
@@ -190,12 +196,8 @@ class Parts:
             )
             for node, data in zip(stepper.graph.nodes, stepper.used_values, strict=True)
         ]
-        differences: list[str] | None = None
-        if self.compared:
-            compared = stepper.compare()
-            differences = [
-                str(compared[i]) if i in compared else "" for i in range(len(stepper.graph.nodes))
-            ]
+        compared = stepper.compare() if self.compared else {}
+        differences = [str(compared.get(place, "")) for place in range(len(names))]
         told = [event for event in stepper.events if event.kind != "complete"]
         tables: dict[str, list[list[str]]] = {"lines": [], "codes": []}
         return {
@@ -215,7 +217,7 @@ class Parts:
             "fields": _FIELDS.split(),
             "events": [self._event(event, tables) for event in told],
             "steps": {name: _stops(stepper.events, name) for name in GRANULARITIES},
-            "differences": differences or [""] * len(names),
+            "differences": differences,
             **tables,
         }
 
@@ -223,9 +225,6 @@ class Parts:
     def _rows(self) -> list[int]:
         """The nodes that have a row in the table."""
         return [n.index for n in self.stepper.graph.nodes if not is_constant(n)]
-
-    def _names(self, places: list[int]) -> list[str]:
-        return [self.stepper.names[i] for i in places]
 
     def _sliders(self) -> str:
         parts = []
