@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-TURN = 0.1  # seconds of steps per turn
+TURN = 0.1  # seconds of steps per turn, where a task does not ask for more
 WARM_UP = 0.5  # seconds of steps before the first turn
 OURS = "tinygrad_edu"  # what every module of benchmarks calls this library among its engines
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -119,12 +119,14 @@ def compare(
     *,
     threads: int = 1,
     rounds: int = 30,
+    turn: float = TURN,
     tolerance: float = 1e-4,
 ) -> list[Row]:
     """Time every engine of ``benchmarks.<module>`` on one case; the first is the reference.
 
     threads : of BLAS and OpenMP, in every child.
-    rounds : turns per engine, each of about `TURN` seconds.
+    rounds : turns per engine.
+    turn : about how many seconds each lasts.
     tolerance : how far the losses of the first steps may differ, relatively.
 
     A peer that cannot be imported or run gets a row that says why.  Raises RuntimeError if the
@@ -147,7 +149,7 @@ def compare(
             if needed in failures:
                 raise RuntimeError(f"{needed} does not run: {failures[needed]}")
         _require_agreement(losses, engines[0], tolerance)
-        steps = {name: _steps_per_turn(child) for name, child in working.items()}
+        steps = {name: _steps_per_turn(child, turn) for name, child in working.items()}
         times: dict[str, list[float]] = {name: [] for name in working}
         for _ in range(rounds):
             for name, child in working.items():
@@ -158,13 +160,13 @@ def compare(
     return [Row(name, tuple(times.get(name, ())), failures.get(name, "")) for name in engines]
 
 
-def _steps_per_turn(child: Child) -> int:
+def _steps_per_turn(child: Child, turn: float) -> int:
     """Warm the child up; how many of its steps fill a turn."""
     steps, spent = 1, 0.0
     while spent < WARM_UP:
         seconds = child.ask(steps)
         spent += seconds
-        steps = max(1, round(TURN / max(seconds / steps, 1e-9)))
+        steps = max(1, round(turn / max(seconds / steps, 1e-9)))
     return steps
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tinygrad_edu import Tensor, Value, detect_anomaly, grad, no_grad, ops, record_lines, scope
 from tinygrad_edu.engine.backprop import topological, walk
+from tinygrad_edu.node import NO_OPTIONS, Node, apply, set_mode
 from tinygrad_edu.ops.registry import op
 
 
@@ -460,3 +461,17 @@ def test_scopes_and_lines_are_recorded_on_nodes():
         y = ops.tanh(Value(1.0))
     assert y.scope == ("block", "layer")
     assert y.line[0].endswith("test_backprop.py")
+
+
+@pytest.mark.parametrize("recording", [True, False])
+def test_the_lane_of_two_operands_records_what_record_does(recording):
+    """A call of two nodes fills the fields itself, for speed; `apply` goes through `record`."""
+    for x, y in ((Value(2.0), Value(3.0)), (Tensor([2.0], requires_grad=True), Tensor([3.0]))):
+        with set_mode(recording=recording, scope=("frame",)):
+            quick, plain = ops.multiply(x, y), apply(ops.multiply, (x, y), NO_OPTIONS)
+        for field in Node.__slots__:
+            if field not in ("__weakref__", "_data", "_note"):
+                same = getattr(quick, field, "unset") is getattr(plain, field, "unset")
+                assert same, field
+        assert (quick.data, quick._note, type(quick)) == (plain.data, plain._note, type(plain))
+        assert quick.inputs == plain.inputs == ((x, y) if recording else ())

@@ -19,7 +19,7 @@ import numpy
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.operators import Operators
-from tinygrad_edu.namespaces.arrays import NUMPY, Array, cupy_arrays, namespace_of
+from tinygrad_edu.namespaces.arrays import NAMESPACES, NUMPY, Array, cupy_arrays, namespace_of
 from tinygrad_edu.node import Node, check_bool, current_mode, describe, no_grad, refuse_read
 from tinygrad_edu.ops.registry import Op, lookup
 
@@ -116,8 +116,8 @@ class Tensor(Operators):
                 part = ops.sum_to(part, shape=like.shape)
             return part if part.dtype == like.dtype else ops.astype(part, dtype=like.dtype)
         if part.shape != like.shape:
-            part = namespace_of(like).sum_to(part, like.shape)
-        if part.dtype != like.dtype:
+            part = NAMESPACES[like.__class__].sum_to(part, like.shape)
+        if part.dtype is not like.dtype and part.dtype != like.dtype:
             part = part.astype(like.dtype)
         return part if part.__class__ is cls.holds else cls._hold(part)
 
@@ -164,12 +164,14 @@ class Tensor(Operators):
     @property
     def data(self) -> Array:
         """The array.  Assigning it (``t.data -= lr * t.grad`` too) counts as a change."""
-        refuse_read(self)
+        if current_mode().tape is not None:
+            refuse_read(self)
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
-        refuse_read(self)
+        if current_mode().tape is not None:
+            refuse_read(self)
         if data is self._data:  # after an update in place, such as t.data -= step
             self._data = data.view()  # the array object is the version that graphs compare
             return

@@ -73,12 +73,14 @@ class Value(Operators):
     @property
     def data(self) -> float:
         """The number.  Assigning makes graphs recorded before refuse to run backward."""
-        refuse_read(self)
+        if current_mode().tape is not None:
+            refuse_read(self)
         return self._data
 
     @data.setter
     def data(self, data: float) -> None:
-        refuse_read(self)
+        if current_mode().tape is not None:
+            refuse_read(self)
         self._data = _number(data)
 
     @property

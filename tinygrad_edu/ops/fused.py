@@ -51,7 +51,7 @@ def mse_loss(xp, x, target, *, reduction="mean"):
 
 @mse_loss.vjp
 def mse_loss_vjp(xp, g, out, x, target, *, reduction):
-    factor = 2.0 / max(x.size, 1) if reduction == "mean" else 2.0
+    factor = 2.0 / (x.size or 1) if reduction == "mean" else 2.0
     part = (g * factor) * (x - target)
     return part, lambda: -part
 
