@@ -46,7 +46,7 @@ class Arrays:
         if self.device == "cpu":  # two short cuts that CuPy does not have
             self.__dict__["matrix_transpose"] = operator.attrgetter("mT")
             self._sum = library.add.reduce
-            self._fast_rows = "fd"  # dtypes of which BLAS adds rows several times as fast
+            self._fast_rows = "fd"  # dtypes of which BLAS adds the rows faster
         else:
             self._sum = library.sum
             self._fast_rows = ""

@@ -244,8 +244,8 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
             data = op.forward(NAMESPACES[kind], left, right)
         except EXPLAINED as error:
             op.explain((left, right), NO_OPTIONS, error)
-        # What `record` does for two operands, written out: a call costs a scalar a tenth more, and
-        # its tuples as much again.  A test holds the two to the same fields.
+        # What `record` does for two operands, written out: a scalar graph is nearly all of these,
+        # and spares the call and its tuples.  A test holds the two to the same fields.
         engine = x.engine
         out = _new(engine)
         out._data = data if data.__class__ is kind else engine._hold(data)
