@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tinygrad_edu.readers.program.steps import Step
-from tinygrad_edu.readers.program.words import FRESH, INTO, VIEWS
+from tinygrad_edu.readers.program.words import FRESH, INTO, may_alias
 
 
 def last_reads(steps: tuple[Step, ...], body: Iterable[int], ends: set[int]) -> dict[int, int]:
@@ -20,7 +20,7 @@ def last_reads(steps: tuple[Step, ...], body: Iterable[int], ends: set[int]) -> 
         step = steps[i]
         for j in step.refs:
             last[owner.get(j, j)] = i
-        owner[i] = owner.get(step.inputs[0], step.inputs[0]) if step.name in VIEWS else i
+        owner[i] = owner.get(step.inputs[0], step.inputs[0]) if may_alias(step) else i
         last.setdefault(owner[i], i)
     for i in ends:
         kept.add(owner.get(i, i))

@@ -14,7 +14,7 @@ from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.steps import LEAVES, Program, Ref, Rewriting, Step, rewrite
-from tinygrad_edu.readers.program.words import VIEWS, family, meaning
+from tinygrad_edu.readers.program.words import family, may_alias, meaning
 
 _LARGEST = 2**20  # elements of a constant that is worth keeping
 
@@ -116,7 +116,7 @@ def _shown(program: Program) -> set[int]:
     while waiting:
         i = waiting.pop()
         shown.add(i)
-        if program.steps[i].name in VIEWS:
+        if may_alias(program.steps[i]):
             waiting.append(program.steps[i].inputs[0])
     return shown
 

@@ -37,6 +37,13 @@ def kept(name: str) -> bool:
     return op.family == "random" or (op.family == "windows" and name not in VOCABULARY)
 
 
+def may_alias(step: Step) -> bool:
+    """Whether the result may share memory with the first operand."""
+    if step.name in (*LEAVES, SOURCE) or not step.inputs:
+        return False
+    return step.name in (*VIEWS, "einsum", "to_device") or kept(step.name)
+
+
 def family(step: Step) -> str:
     """The file of ops/ that a step's name is from; nothing for a leaf."""
     if step.name == SOURCE:
