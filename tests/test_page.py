@@ -165,6 +165,14 @@ def test_a_very_large_graph_is_refused_in_a_file_and_drawn_in_a_notebook():
     assert len(shown) < 400_000
 
 
+def test_there_is_room_for_a_gradient_that_shrinks():
+    x = Value(3.0, name="x")
+    svg = re.search(r"<svg xmlns.*?</svg>", page(Stepper(x * x + x.tanh())), re.DOTALL).group()
+    other = re.search(r"<svg xmlns.*?</svg>", page(Stepper(x * x + x)), re.DOTALL).group()
+    widths = [float(re.search(r'-input" width="(\d+)', text).group(1)) for text in (svg, other)]
+    assert widths[0] > widths[1] + 10  # 0.009866 arrives before the rest
+
+
 def test_numbers_that_are_none():
     a = Value(0.0, name="a")
     story = story_of(page(Stepper((a.log() * a).sin())))

@@ -13,8 +13,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tinygrad_edu.readers import wording
+from tinygrad_edu.readers.figure import figure
 from tinygrad_edu.readers.palette import PALETTE, colour
-from tinygrad_edu.readers.picture import Drawing, draw
+from tinygrad_edu.readers.picture import Drawing
 from tinygrad_edu.readers.stepper import GRANULARITIES, Step, Stepper, one_line, steps
 from tinygrad_edu.readers.svg import CORNER, MARGIN
 
@@ -37,7 +38,8 @@ def animated(
         stepper.refuse("a film")
     every = (steps(stepper.events, level) for level in GRANULARITIES)
     told = next((found for found in every if len(found) <= _MOST), [])
-    drawing = draw(stepper.finished, theme=theme, direction=direction, collapse=False)
+    pictured = figure(stepper.widest, direction=direction)
+    drawing = Drawing(stepper.finished, stepper.finished, pictured, theme, "merged")
     return _Film(drawing, told, seconds).text()
 
 
@@ -143,6 +145,7 @@ class _Film:
                     earlier = ElementTree.SubElement(parents[cell], "tspan", cell.attrib)
                     earlier.text = text if text == wording.DASH else mark + text
                     self._seen(earlier, first, last)
+            cell.text = mark + self._shown(node, totals[-1][1], len(cells))[i]
             self._seen(cell, numbers[-1])
 
     def _shown(self, node: int, total: Any, count: int) -> list[str]:

@@ -94,7 +94,7 @@ def within(stepper: Stepper) -> str:
         return draw(stepper.finished)._repr_mimebundle_()["text/html"]
     parts = Parts(stepper)
     drawing = parts.drawing
-    still = drawing._repr_mimebundle_()["text/html"]
+    still = draw(stepper.finished, collapse=False)._repr_mimebundle_()["text/html"]
     text = _document(parts, _SCHEMES["auto"])
     wide = drawing._layout.width
     graph = drawing._layout.height * (min(1.0, _COLUMN / wide) if wide <= _FITS else 1.0)
@@ -151,7 +151,7 @@ class Parts:
         self.full = len(stepper.graph.nodes) <= _FULL
         detail = "full" if self.full else "compact"
         graph = stepper.finished
-        room = _with_room(graph) if asking else graph
+        room = _with_room(graph) if asking else stepper.widest
         pictured = figure(room, detail=detail, direction=direction)
         self.drawing = Drawing(graph, graph, pictured, "auto", "merged")
         self.title = repr(self.drawing)[1:-1].partition(": ")[2]

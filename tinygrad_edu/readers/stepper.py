@@ -269,6 +269,21 @@ class Stepper:
         )
         return Graph(nodes, self.graph.roots)
 
+    @property
+    def widest(self) -> Graph:
+        """`finished`, with each gradient as wide as it ever is: what needs room in a drawing."""
+        totals: dict[int, Any] = {}
+        for event in self.events:
+            if event.total is not None and self.graph.nodes[event.node].is_scalar:
+                known = totals.setdefault(event.node, event.total)
+                totals[event.node] = max(known, event.total, key=lambda x: len(wording.number(x)))
+        finished = self.finished
+        nodes = tuple(
+            dataclasses.replace(node, grad=totals.get(node.index, node.grad))
+            for node in finished.nodes
+        )
+        return Graph(nodes, finished.roots)
+
     @cached_property
     def _expected(self) -> dict[int, int]:
         return {event.node: event.expected for event in self.events if event.kind != "forward"}
