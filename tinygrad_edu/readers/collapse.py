@@ -90,8 +90,10 @@ def modules(graph: Graph, depth: int | None = None) -> Graph:
 def _fitting_modules(graph: Graph, to: int) -> Graph:
     """Modules collapsed as far inside as leaves the graph small enough; else the outermost."""
     around = frames(graph)
-    found = graph
-    for depth in range(max(map(len, around)), 0, -1):
+    deepest = max(map(len, around))
+    if not deepest:
+        return graph
+    for depth in range(deepest, 0, -1):
         found = _parameters(_contract(graph, _module_keys(around, depth), _module))
         # A module that is used again and again is one box at once, also where there is room.
         for step in (_whole_repeats, _parameters, _rows):

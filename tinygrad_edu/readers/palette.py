@@ -28,6 +28,7 @@ PALETTE: dict[str, tuple[str, str]] = {  # role: (light, dark)
 }
 
 _ON_PAPER = {  # black on white, where the light theme would spend ink or come out as grey
+    "badge": "#EEEEEE",
     "ink": "#000000",
     "muted": "#404040",
     "data": "#000000",
@@ -37,7 +38,7 @@ _ON_PAPER = {  # black on white, where the light theme would spend ink or come o
     "outline": "#000000",
     "output line": "#000000",
     "parameter line": "#000000",
-} | dict.fromkeys(["badge", "input", "parameter", "result", "group", "output"], "#FFFFFF")
+} | dict.fromkeys(["input", "parameter", "result", "group", "output"], "#FFFFFF")
 
 
 def colour(role: str, theme: str) -> str:
