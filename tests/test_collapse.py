@@ -318,6 +318,8 @@ def test_what_can_be_asked_for():
         draw(loss, collapse="all")
     with pytest.raises(ValueError, match="collapse is 0, not"):
         draw(loss, collapse=0)
+    with pytest.raises(ValueError, match="max_nodes is 2: input, what is in between"):
+        draw(loss, max_nodes=2)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -94,6 +94,8 @@ def draw(
         raise ValueError(f"theme is {theme!r}, not 'auto', 'light', 'dark' or 'print'")
     if style not in ("merged", "classic"):
         raise ValueError(f"style is {style!r}, not 'merged' or 'classic'")
+    if max_nodes < 3:
+        raise ValueError(f"max_nodes is {max_nodes}: input, what is in between, and result are 3")
     if names is not None and not isinstance(names, Mapping):
         raise TypeError(f"names must map names to nodes, as locals() does, not {names!r}")
     if not isinstance(root, Node | Graph | list | tuple) and hasattr(root, "graph"):
