@@ -126,9 +126,13 @@ class Module:
             out = self._run(args, kwargs)
         else:
             out = self.forward(*args, **kwargs)
-        if out.__class__ is Tensor and out._note is None:  # then no scope is open
-            if out.op is not None and not any(x is out for x in args):
-                out._call = (self, args, kwargs, 0, out._call)
+        if out.__class__ is Tensor and out._note is None and not kwargs:  # no scope is open
+            if out.op is not None:
+                for x in args:  # a generator would take longer than the rest of this
+                    if x is out:
+                        break
+                else:
+                    out._call = (self, args, kwargs, 0, out._call)
         elif out.__class__ is not Parameter:
             self._sign(out, args, kwargs)
         return out
