@@ -30,10 +30,10 @@ draw(y, names=locals())
 # %% [markdown]
 # Read it from left to right. The boxes on the left are the **inputs** `a`, `b` and `c`. Each box
 # further right is the **result** of one operation, which is written on its left edge, and the
-# arrows say what went into it. Two rows stand in every box: **data** is the number itself, and
-# **grad** is the answer to the question above. This picture is called the **graph** of the
-# expression. (The small numbers on the arrows, such as $\times{-3}$, say how each operation passes
-# a change on; lesson 04 is about them.)
+# arrows say what went into it. (`names=locals()` lets the picture use the names of your variables.)
+# Two rows stand in every box: **data** is the number itself, and **grad** is the answer to the
+# question above. This picture is called the **graph** of the expression. (The small numbers on the
+# arrows, such as $\times{-3}$, say how each operation passes a change on; lesson 04 is about them.)
 #
 # ## First, your installation
 #
@@ -60,13 +60,16 @@ doctor()
 #
 # ## In symbols
 #
-# Write $\Delta a$ for a small change of $a$, and $\Delta y$ for the change of $y$ that follows.
+# Write $\Delta a$ ("delta a") for a small change of $a$, and $\Delta y$ for the change of $y$ that
+# follows.
 #
 # $$\frac{\partial y}{\partial a} = \text{the value that } \frac{\Delta y}{\Delta a}
 # \text{ approaches as } \Delta a \text{ shrinks to } 0$$
 #
-# This number is the **gradient** of $y$ with respect to $a$. Its sign says whether $y$ rises (+) or
-# falls ($-$) as $a$ rises, and its size says how fast. Every input has a gradient of its own:
+# The left side is read "the change of $y$ per change of $a$"; the round $\partial$ says that the
+# other inputs stay as they are. This number is the **gradient** of $y$ with respect to $a$. Its
+# sign says whether $y$ rises (+) or falls ($-$) as $a$ rises, and its size says how fast. Every
+# input has a gradient of its own:
 #
 # $$\frac{\partial y}{\partial a} = b = -3 \qquad
 # \frac{\partial y}{\partial b} = a = 2 \qquad
@@ -219,7 +222,7 @@ except TypeError as error:
 # |---|---|
 # | `Value(2.0)` | `torch.tensor(2.0, requires_grad=True)` |
 # | `y.backward()` | `y.backward()` |
-# | `a.grad` (0.0 before any) | `a.grad` (`None` before any) |
+# | `a.grad` (0.0 before any, drawn as a dash) | `a.grad` (`None` before any) |
 # | `draw(y)` | not included |
 #
 # ## To read

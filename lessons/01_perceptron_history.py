@@ -11,8 +11,10 @@
 # - covers: B (perceptron), D (history, perceptron, convergence)
 #
 # The end first: two kinds of iris, by the lengths of their petals and sepals. Each panel shows the
-# machine after one more mistake, about the ringed flower. The tint says what it would now answer at
-# each place: at first one answer everywhere, in the end one for each kind.
+# machine after one more mistake, the answer about the ringed flower. (The two cells make the
+# picture; read past their code for now.) Dots are *setosa*, triangles *versicolor*; the tint says
+# what the machine would now answer at each place: at first one answer everywhere, in the end one
+# for each kind.
 
 # %%
 import matplotlib.pyplot as plt
@@ -74,14 +76,16 @@ plt.show()
 #
 # ## By hand, with five numbers
 #
-# A **perceptron** weighs its inputs, adds, and answers with the sign. Let the inputs be $x = (2,
+# A **perceptron** multiplies each input by a weight, adds, and answers with the sign of the sum,
+# written $w \cdot x$. Let the inputs be $x = (2,
 # 1)$ and the weights $w = (1, -3)$. Five numbers: the two inputs, the two weights, and
 #
 # $$w \cdot x = 1 \cdot 2 + (-3) \cdot 1 = -1 ,$$
 #
 # so the answer is $-1$. Suppose that it should have been $+1$: a mistake. The rule is to **add the
-# input to the weights**, $w \leftarrow w + x = (3, -2)$. Now $w \cdot x = 6 - 2 = 4$, and the
-# answer is $+1$. Had the answer been $+1$ and wrong, the input would have been subtracted.
+# input to the weights**, $w \leftarrow w + x = (3, -2)$ (the arrow is read "becomes"). Now $w \cdot
+# x = 6 - 2 = 4$, and the answer is $+1$. Had the answer been $+1$ and wrong, the input would have
+# been subtracted.
 #
 # Why does that help? Adding $x$ changes $w \cdot x$ by $x \cdot x$, a sum of squares, which is
 # never negative: the machine always moves the right way for the flower it got wrong (and perhaps
@@ -90,7 +94,7 @@ plt.show()
 # ## In symbols
 #
 # Let $t$ be the right answer, $+1$ or $-1$. The product $t\,(w \cdot x)$ is positive when the
-# answer is right. So:
+# answer is right. A sum of 0 is no answer, and counts as a mistake. So:
 #
 # $$\text{if } t\,(w \cdot x) \le 0: \qquad w \leftarrow w + t\,x .$$
 #
@@ -107,8 +111,9 @@ draw(sum_, names={"w . x": sum_}, show=["data"])
 # ## Exercise A: the update
 #
 # Write `update(w, x, t)`: the weights after the machine has seen the input `x` with the right
-# answer `t`. `w` and `x` are NumPy arrays (`w @ x` is $w \cdot x$); return an array, and leave `w`
-# itself as it was.
+# answer `t`. `w` and `x` are NumPy arrays, rows of numbers that are added and multiplied place by
+# place: `w + x`, `2 * x`; and `w @ x` is $w \cdot x$; return an array, and leave `w` itself as it
+# was.
 
 
 # %% exercise="01.update"
@@ -123,7 +128,8 @@ rule = learn.check("01.update", update).working
 
 
 # %% [markdown]
-# The check let your rule learn from random data in which a line had been hidden. The same loop
+# The check let your rule learn from random data in which a line had been hidden. (`rule` is your
+# function once it passes, and a right one until then, so that the lesson can go on.) The same loop
 # for the flowers, round after round (a round is called an **epoch**) until one passes without a
 # mistake:
 

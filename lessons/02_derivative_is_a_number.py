@@ -12,9 +12,10 @@
 # - covers: A (matrix calculus), D (module 1), E (7_2), micrograd
 #
 # The end first. Below, the slope of $e^x$ at $x = 1$ was estimated with steps of every size, from
-# $10^{-1}$ on the right to $10^{-15}$ on the left, in two ways. Height is the error: lower is
-# better. Smaller steps help, and then they stop helping. By the end you can say why there is a V,
-# and where its tip must lie.
+# $10^{-1}$ on the right to $10^{-15}$ on the left, in two ways. Height is the error, the distance
+# from the exact slope, which for $e^x$ is $e^x$ itself: lower is better. Both axes go in powers of
+# ten. Smaller steps help, and then they stop helping. By the end you can say why there is a V, and
+# where its tip must lie.
 
 # %%
 import math
@@ -76,9 +77,9 @@ show_errors({name: errors(way, math.exp, 1.0, math.e) for name, way in sides.ite
 #
 # Both contain the derivative $3x^2$, which is 12 at $x = 2$. The rest is the error. On one side it
 # is about $6h$. On both sides the term with $h$ cancels, because a step to the left makes that
-# error with the opposite sign, and $h^2$ is left. For $h = 0.01$ that is 0.06 against 0.0001.
-# What holds for $x^3$ holds for every smooth curve: **an error like $h$ on one side, an error like
-# $h^2$ with both.**
+# error with the opposite sign, and $h^2$ is left. For $h = 0.01$ that is 0.06 against 0.0001. What
+# holds for $x^3$ holds for every smooth curve (without jumps and corners): **an error like $h$ on
+# one side, an error like $h^2$ with both.**
 #
 # ## In code
 
@@ -122,7 +123,7 @@ slope = learn.check("02.central", central).working
 
 # %% [markdown]
 # The check measured more than a few slopes. It halved the step again and again and looked at how
-# fast your error fell: for a right answer, by 4 each time. That number, as a power of the step, is
+# fast your error fell: for a right answer, by 4 each time, as $h^2$ does. The exponent is
 # called the **order** of a method: 2 here, 1 for the step to one side.
 #
 # ## An experiment: why not the smallest step of all?
@@ -157,7 +158,7 @@ assert 1e-6 < best < 1e-4
 # ## Several inputs
 #
 # A function of several inputs has a slope for each: step in one, and leave the others alone. All of
-# them together are the **gradient**. The library does this for numbers and arrays:
+# them together are called the gradient too. The library does this for numbers and arrays:
 
 # %%
 print("d/dx of x^3 at 2:       ", numeric_grad(lambda x: x**3, 2.0))
@@ -254,7 +255,7 @@ print("exp at 1, h = 1e-17:", slope(math.exp, 1.0, 1e-17))
 # ## To read
 #
 # N. J. Higham, *Accuracy and Stability of Numerical Algorithms* (2nd edition, SIAM 2002), section
-# 1.14: why a difference of nearly equal numbers loses digits, and what to do about it.
+# 1.7: why a difference of nearly equal numbers loses digits, and what to do about it.
 #
 # ## Recap
 #

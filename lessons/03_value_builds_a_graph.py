@@ -65,7 +65,8 @@ tg.draw(out, names=locals(), show=["data"], detail="compact")
 #
 # An `Op` is a name, a forward and a rule. The `REGISTRY` is the table of all of them, and a `Value`
 # is a slip. The operators `+` and `*` look the operation up and record what they did. (`namedtuple`
-# makes a class with these three fields.)
+# makes a class with these three fields; `*inputs` gathers all further arguments, and `f(*list)`
+# hands over the elements of a list one by one.)
 
 # %%
 # forward(numbers) -> number;  rule(g, out, numbers) -> one answer for each number
@@ -134,7 +135,7 @@ guess = learn.predict(
 def nodes(root):
     found = [root]
     for node in found:
-        found += [x for x in dict.fromkeys(node.inputs) if x not in found]
+        found += [x for x in dict.fromkeys(node.inputs) if x not in found]  # each once
     return found
 
 

@@ -64,11 +64,12 @@ Stepper(d["y"], names=d)
 # $$\bar L = 1, \qquad \bar v = \sum_{\text{out uses } v} \overline{\text{out}} \cdot
 # \frac{\partial\, \text{out}}{\partial v} .$$
 #
-# Each term of the sum is what an operation **sends** to its operand: the $g$ of lesson 03, times
-# the slope. That is what `send`, in the first cell, asks the rule for; it skips constants such as
-# the 2, which need no gradient (their `requires_grad` is `False`). The sum has one consequence that
-# decides everything below: $\bar v$ is complete only when **every** use of $v$ has sent its part,
-# and only a complete gradient may be sent on.
+# The sign $\sum$ adds up one term for every result "out" that $v$ went into. Each term is what an
+# operation **sends** to its operand: the $g$ of lesson 03, times the slope. That is what `send`, in
+# the first cell, asks the rule for; it skips constants such as the 2, which need no gradient (their
+# `requires_grad` is `False`). The sum has one consequence that decides everything below: $\bar v$
+# is complete only when **every** use of $v$ has sent its part, and only a complete gradient may be
+# sent on.
 #
 # ## What goes wrong without waiting
 #

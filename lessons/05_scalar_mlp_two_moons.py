@@ -65,16 +65,17 @@ plt.show()
 # %% [markdown]
 # ## By hand, with five numbers
 #
-# A **neuron** is the weighted sum of lesson 01, followed by a function that bends it. Take the
+# A **neuron** is the weighted sum of lesson 01, followed by a function that bends it. Here that is
+# $\tanh$, which presses every number between $-1$ and $1$, and near 0 hardly changes it. Take the
 # inputs $x = (1, -2)$, the weights $w = (0.5, 0.25)$, and no bias:
 #
 # $$0.5 \cdot 1 + 0.25 \cdot (-2) = 0, \qquad \tanh(0) = 0 .$$
 #
 # Five numbers: two inputs, two weights, one answer. The point should be answered with $t = 1$. How
 # wrong is 0? Let the **loss** be $\max(0,\ 1 - t \cdot \text{out})$, here $1$: nothing to pay once
-# the answer has the right sign and is at least 1 in size. Now the gradients, by the chain rule: the
-# loss falls as out rises, slope $-1$; $\tanh$ has slope 1 at 0; $w_1$ was multiplied by 1 and $w_2$
-# by $-2$. So $\bar w = (-1, 2)$.
+# the answer has the right sign and is at least 1 in size. (In code $\max(0, z)$ is `relu(z)`.) Now
+# the gradients, by the chain rule: the loss falls as out rises, slope $-1$; $\tanh$ has slope 1 at
+# 0; $w_1$ was multiplied by 1 and $w_2$ by $-2$. So $\bar w = (-1, 2)$.
 #
 # **Step against the gradient**, a tenth of it: $w_1$ becomes $0.5 + 0.1 = 0.6$, and $w_2$ becomes
 # $0.25 - 0.2 = 0.05$. The sum is now $0.6 - 0.1 = 0.5$, the answer $\tanh(0.5) = 0.46$, and the
@@ -225,7 +226,8 @@ assert right >= learn.pick(full=0.95, quick=0.8)
 #
 # The weights above began at random. Is that necessary? Break it: write `start(k, n)`, the list of
 # the `n` starting weights of neuron number `k` (of the hidden layer), so that the hidden neurons
-# **do learn, and stay copies of each other for ever**.
+# **do learn, and stay copies of each other for ever**. The neuron that reads them starts with equal
+# weights as well, `start(0, n)[0]` for each.
 
 
 # %% exercise="05.start"

@@ -194,6 +194,17 @@ def test_an_answer_that_raises_is_wrong_and_a_stub_is_not_yet():
     assert exercises.examine(Double(), None, 1).status == "not yet"
 
 
+def test_a_forgotten_return_is_named():
+    update, backward = map(exercises.exercise, ("01.update", "04.backward"))
+    verdict = exercises.examine(update, lambda w, x, t: w + t * x if t * (w @ x) <= 0 else None, 1)
+    assert verdict.status == "wrong"
+    assert verdict.message.startswith("Your function returned None")
+    wrong = exercises.examine(update, lambda w, x, t: w + 2 * x, 1)
+    assert "None" not in wrong.message
+    returns_nothing_by_right = exercises.examine(backward, lambda root: None, 1)
+    assert "returned None" not in returns_nothing_by_right.message
+
+
 def test_an_answer_of_another_form_is_wrong_and_said_to_be():
     assert exercises.examine(exercises.exercise("00.signs"), 3.0).message.startswith(
         "The answer does not have the form that was asked for (TypeError: "

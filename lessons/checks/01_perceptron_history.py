@@ -51,6 +51,12 @@ class Update(Exercise):
             "With `<` in place of `<=` the machine never begins.",
         ),
         Wrong(
+            "replaces",
+            lambda w, x, t: t * x if _mistaken(w, x, t) else w,
+            "You put `t * x` in the place of the weights. It is added to them, so that what was "
+            "learned before is kept.",
+        ),
+        Wrong(
             "wrong_way",
             lambda w, x, t: w - t * x if _mistaken(w, x, t) else w,
             "Your weights move away from the right answer: after the update t times (w @ x) is "
@@ -139,8 +145,8 @@ class Third(Exercise):
         Wrong(
             "sum",
             lambda x1, x2: x1 + x2,
-            "A sum of x1 and x2 is something the machine can already form with its weights. It "
-            "brings nothing new, and the four inequalities still contradict each other.",
+            "At the corners this is x1 + x2, a sum the machine can already form with its weights. "
+            "It brings nothing new, and the four inequalities still contradict each other.",
         ),
         Wrong(
             "difference",

@@ -43,6 +43,12 @@ class Central(Exercise):
             "Your slopes are twice too large: from x - h to x + h it is a way of 2h, not of h.",
         ),
         Wrong(
+            "no_brackets",
+            lambda f, x, h: f(x + h) - f(x - h) / (2 * h),
+            "Only the second value is divided: `/` comes before `-`. Put the whole difference in "
+            "brackets, `(f(x + h) - f(x - h)) / (2 * h)`.",
+        ),
+        Wrong(
             "brackets",
             lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h,
             "This is exactly what you get from `/ 2 * h` without brackets: Python divides by 2 and "
@@ -117,6 +123,12 @@ class Kinked(Exercise):
             lambda x: x,
             "This line has a slope at 0, and the central difference finds it: 1. The left side has "
             "to undo what the right side does.",
+        ),
+        Wrong(
+            "upside_down",
+            lambda x: -abs(x),
+            "This has a corner, and the central difference is 0, but the corner points upward: "
+            "to the right of 0 the curve has to rise.",
         ),
         Wrong(
             "half_a_corner",

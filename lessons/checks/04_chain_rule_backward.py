@@ -192,11 +192,11 @@ def _send(node):
     return [(x, part) for x, part in zip(node.inputs, parts, strict=True) if x.requires_grad]
 
 
-def _sweep(root, order=None, fresh=True, seed=True, gather=True, through=True):
+def _sweep(root, order=None, fresh=True, seed=True, gather=True, through=True, clear=False):
     """The right backward pass, or one that leaves something out."""
     order = _by_counting(root) if order is None else order
     for node in order:
-        if node.op and fresh:
+        if clear or (node.op and fresh):
             node.grad = 0.0
     if seed:
         root.grad = 1.0
@@ -239,6 +239,18 @@ class Backward(Exercise):
             lambda root: _sweep(root, fresh=False),
             "The first call is right. On a second call your results still hold the gradient of "
             "the first, and send it again: set them to 0 at the start.",
+        ),
+        Wrong(
+            "clears_leaves",
+            lambda root: _sweep(root, clear=True),
+            "The first call is right. On a second call your leaves have forgotten the first: set "
+            "only nodes with an `op` to 0.",
+        ),
+        Wrong(
+            "leaves_send",
+            lambda root: [_send(node) for node in _by_counting(root)],
+            "You let leaves send as well. A leaf has no operation and so no rule to ask: "
+            "`if node.op:` comes first.",
         ),
         Wrong(
             "no_seed",
@@ -287,7 +299,7 @@ class Backward(Exercise):
                         call = "the first call" if times == 1 else "the second call"
                         return (
                             f"After {call} a leaf has the gradient {sweep[i]:.6g}; small steps "
-                            f"to either side give {times * right:.6g}. {self.describe(case)}."
+                            f"to either side give {times * right:.6g} (on {self.describe(case)})."
                         )
         right = _expression(shape, [Value(x) for x in numbers])
         right[-1].backward()
@@ -296,13 +308,13 @@ class Backward(Exercise):
                 if not close(sweep[i], right[i].grad):
                     return (
                         f"After the {call} call a result has the gradient {sweep[i]:.6g} instead "
-                        f"of {right[i].grad:.6g}. {self.describe(case)}."
+                        f"of {right[i].grad:.6g} (on {self.describe(case)})."
                     )
         return None
 
     def describe(self, case):
         arrows = ", ".join(f"{i} uses {list(x)}" for i, x in enumerate(case[0]) if x)
-        return f"Of the nodes, {arrows}"
+        return f"a graph in which {arrows}"
 
 
 def _expression(shape, numbers):
@@ -388,10 +400,9 @@ class Trap(Exercise):
     def judge(self, case, outcome):
         if outcome["at most two operations"] and outcome["different gradients"]:
             return None
-        no = [
-            what for what in ("at most two operations", "different gradients") if not outcome[what]
-        ]
-        return f"Not so: {' and '.join(no)}."
+        if outcome["different gradients"]:
+            return "The two gradients differ, and it takes more than two operations."
+        return "`naive` and `backward` give x the same gradient."
 
     def describe(self, case):
         return f"x = {case:.3f}"

@@ -188,7 +188,7 @@ class Start(Exercise):
         before = [[w.data for w in ws] for ws in hidden]
         if any(len(ws) != 2 for ws in hidden):
             return {"weights": [len(ws) for ws in hidden]}
-        out = [Value(float(w)) for w in answer(0, 3)]
+        out = [Value(hidden[0][0].data) for _ in hidden]
         for _ in range(20):
             for p in itertools.chain(out, *hidden):
                 p.grad = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+import inspect
 import io
 import math
 import random
@@ -25,6 +26,7 @@ import numpy
 from tinygrad_edu.learn import cells
 from tinygrad_edu.learn.catalogue import Lesson, find
 
+_NOTHING = "Your function returned None: on some way through it there is no `return`.\n"
 _STUB = "Put your code in place of the line that raises NotImplementedError."
 
 
@@ -136,7 +138,10 @@ def examine(exercise: Exercise, answer: Any, seed: int | None = None) -> Verdict
         if any(isinstance(o, Raised) and o.kind == "NotImplementedError" for o in outcomes):
             return Verdict(exercise.id, "not yet", _STUB, cases=cases, seed=seed)
         known = recognise(exercise, stages, outcomes)
-        message = f"{known[0].diagnosis}\n{first}" if known else first
+        if known:
+            message = f"{known[0].diagnosis}\n{first}"
+        else:
+            message = (_NOTHING if _forgot_to_return(exercise, answer, stage) else "") + first
         mistake = known[0].name if known else None
         return Verdict(exercise.id, "wrong", message, mistake, cases, seed)
     cases = sum(map(len, stages))
@@ -161,6 +166,24 @@ def attempt(exercise: Exercise, answer: Any, case: Any) -> Any:
             return exercise.outcome(answer, case)
     except Exception as error:
         return Raised(type(error).__name__, str(error))
+
+
+def _forgot_to_return(exercise: Exercise, answer: Any, stage: list[Any]) -> bool:
+    """Whether a function gave None somewhere on a stage where the reference never does."""
+
+    def gives_none(function: Any) -> bool:
+        nothing = []
+
+        def watched(*given: Any, **named: Any) -> Any:
+            result = function(*given, **named)
+            nothing.append(result is None)
+            return result
+
+        for case in stage:
+            attempt(exercise, watched, case)
+        return any(nothing)
+
+    return inspect.isfunction(answer) and gives_none(answer) and not gives_none(reference(exercise))
 
 
 def recognise(exercise: Exercise, stages: list[list[Any]], outcomes: list[Any]) -> list[Wrong]:
