@@ -679,3 +679,13 @@ class TestRandomPrograms:
         a.grad = b.grad = None
         compile(f)(a, b).backward()
         assert (a.grad, b.grad) == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+def test_letting_go_of_a_large_result_spares_the_constant_read_with_it():
+    def f(x):
+        return ops.where(x * 2.0 > 0.25, x, -x).sum(axis=0)
+
+    x, program = Tensor(np.linspace(-1.0, 1.0, 10**4).reshape(100, 100)), compile(f)
+    with no_grad():
+        assert np.array_equal(program(x).data, f(x).data)
+    assert "del " in program.source

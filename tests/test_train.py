@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from test_files import same
 
-from tinygrad_edu import Tensor, data, load, manual_seed, nn, optim, save, train
+from tinygrad_edu import Tensor, data, load, manual_seed, metrics, nn, optim, save, train
 from tinygrad_edu.nn import functional as F
 
 pytest.importorskip("safetensors")
@@ -147,6 +147,37 @@ def test_a_plateau_is_of_the_monitored_number():
     fit(model, optimizer=optimizer, scheduler=plateau, validation=BATCHES, epochs=4)
     assert plateau.num_bad_epochs == 1  # never better: after two bad epochs it counts anew
     assert plateau.last_epoch == 4
+
+
+def test_a_compiled_run_takes_the_same_course():
+    def run(compile):
+        manual_seed(0)
+        model = nn.Sequential(
+            *(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+        ).double()
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(70, 2)), rng.integers(0, 3, 70)
+        batches = [(x[:32], y[:32]), (x[32:64], y[32:64]), (x[64:], y[64:])]
+        history = train.fit(
+            model,
+            batches,
+            loss=nn.CrossEntropyLoss(),
+            optimizer=optim.Adam(model.parameters(), lr=0.01),
+            epochs=4,
+            validation=batches,
+            metrics={"accuracy": metrics.accuracy},
+            accumulate=2,
+            clip_norm=1.0,
+            compile=compile,
+            progress=False,
+        )
+        return model.state_dict(), history.epochs
+
+    plain, compiled = run(False), run(True)
+    for name, tensor in plain[0].items():
+        assert np.allclose(tensor.data, compiled[0][name].data, rtol=1e-9), name
+    for name, values in plain[1].items():
+        assert values == pytest.approx(compiled[1][name]), name
 
 
 def test_one_seed_makes_a_run_repeat():

@@ -11,13 +11,28 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.module import Module
 
 
+def forward_of(model: Module, loss: Callable[[Any, Any], Any]) -> Callable[..., tuple[Any, Any]]:
+    """A function from the parts of a batch to the model's output and the loss."""
+
+    def forward(*batch: Any) -> tuple[Any, Any]:
+        *inputs, target = batch
+        output = model(*inputs)
+        return output, loss(output, target)
+
+    return forward
+
+
 def run_batch(
-    model: Module, loss: Callable[[Any, Any], Any], batch: Sequence[Any]
+    model: Module,
+    loss: Callable[[Any, Any], Any],
+    batch: Sequence[Any],
+    forward: Callable[..., tuple[Any, Any]] | None = None,
 ) -> tuple[Any, Any, Any]:
     """The model's output for a batch, the target, and the loss between them.
 
     batch : ``(*inputs, target)``; the loss is ``loss(model(*inputs), target)``.  Arrays become
         Tensors, and Tensors go to the device of the model's parameters.
+    forward : what to run in place of `forward_of` the two: the same, compiled.
 
     Raises TypeError for a batch that has no inputs and target.
 
@@ -28,9 +43,9 @@ def run_batch(
     ((4, 3), (4,), ())
     """
     device = next((p.device for p in model.parameters()), "cpu")
-    *inputs, target = [_placed(x, device) for x in _checked(batch)]
-    output = model(*inputs)
-    return output, target, loss(output, target)
+    placed = [_placed(x, device) for x in _checked(batch)]
+    output, value = (forward or forward_of(model, loss))(*placed)
+    return output, placed[-1], value
 
 
 def batch_size(batch: Sequence[Any]) -> int:

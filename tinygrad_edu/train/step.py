@@ -50,11 +50,13 @@ def training_step(
     metrics: Metrics | None = None,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    forward: Callable[..., tuple[Any, Any]] | None = None,
 ) -> dict[str, float]:
     """Forward, backward and update, once; returns the loss and the metrics before the update.
 
     batches : usually one.  The gradients of several add up, each weighted by its share of the
         examples, so that the step is that of one large batch in the memory of a small one.
+    forward : what computes output and loss, if not model and loss one after the other: see `fit`.
 
     >>> from tinygrad_edu import nn, optim
     >>> model = nn.Linear(1, 1)
@@ -72,7 +74,7 @@ def training_step(
         looks.append(means)
         optimizer.zero_grad()
         for batch in batches:
-            output, target, value = run_batch(model, loss, batch)
+            output, target, value = run_batch(model, loss, batch, forward)
             share = batch_size(batch) / examples
             (value if share == 1 else value * share).backward()
             means.add(_measured(value, output, target, metrics), batch_size(batch))
@@ -87,12 +89,18 @@ def training_step(
 
 
 def evaluate(
-    model: Module, loader: Iterable[Any], loss: Loss, metrics: Metrics | None = None
+    model: Module,
+    loader: Iterable[Any],
+    loss: Loss,
+    metrics: Metrics | None = None,
+    *,
+    forward: Callable[..., tuple[Any, Any]] | None = None,
 ) -> dict[str, float]:
     """The mean loss and metrics over all examples, the model in evaluation mode meanwhile.
 
     loader : gives batches ``(*inputs, target)``.
     metrics : functions of output and target, each a mean over the examples of a batch.
+    forward : as in `training_step`.
 
     Raises ValueError for a loader that gives no batch.
 
@@ -107,7 +115,7 @@ def evaluate(
         model.eval()
         with no_grad():
             for batch in loader:
-                output, target, value = run_batch(model, loss, batch)
+                output, target, value = run_batch(model, loss, batch, forward)
                 means.add(_measured(value, output, target, metrics), batch_size(batch))
     finally:
         for module, mode in modes:  # some may have been in evaluation mode all along

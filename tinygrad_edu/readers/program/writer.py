@@ -200,7 +200,8 @@ class _Writer:
                 origin = step.origin
                 lines.append(f"{_INDENT}# {_short(origin)}")
             lines.append(f"{_INDENT}{self._line(i, over.get(i), takers)}  # {step.shape}")
-            dead = sorted({j for j in {i, *step.refs} if last.get(j) == i} - {over.get(i)})
+            read = {j for j in {i, *step.refs} if steps[j].name not in LEAVES}
+            dead = sorted({j for j in read if last.get(j) == i} - {over.get(i)})
             if dead and sum(steps[j].nbytes for j in dead) > _SMALL:
                 lines.append(f"{_INDENT}del {', '.join(self.called[j] for j in dead)}")
         return lines
