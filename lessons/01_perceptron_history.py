@@ -113,7 +113,7 @@ draw(sum_, names={"w . x": sum_}, show=["data"])
 # Write `update(w, x, t)`: the weights after the machine has seen the input `x` with the right
 # answer `t`. `w` and `x` are NumPy arrays, rows of numbers that are added and multiplied place by
 # place: `w + x`, `2 * x`; and `w @ x` is $w \cdot x$; return an array, and leave `w` itself as it
-# was.
+# was. (The first cell did it in passing; write it from the formula.)
 
 
 # %% exercise="01.update"
@@ -170,11 +170,18 @@ assert (easy["epochs"], easy["mistakes"], easy["accuracy"]) == (4, 5, 1.0)
 #
 # $$\text{mistakes} \le (R / \gamma)^2 .$$
 #
-# The proof takes two lines. Each mistake moves $w$ by at least $\gamma$ in the direction of the
-# good line, so after $k$ mistakes its length is at least $k\gamma$. And $|w|^2$ grows by at most
-# $R^2$ each time (the mixed term is not positive, for it was a mistake), so its length is at most
-# $\sqrt{k}\,R$. Both can hold only while $k \le (R/\gamma)^2$. The better the line, the smaller the
-# bound, so let scikit-learn find the line with the widest margin:
+# The proof takes two steps. Let $u$ be the weights of that good line, so that $|u| = 1$ ($|u|$ is
+# the length) and $t\,(u \cdot x) \ge \gamma$ for every $x$. Start at $w = 0$. A mistake adds
+# $t\,x$ to $w$, so $u \cdot w$ grows by at least $\gamma$: after $k$ mistakes it is at least
+# $k\gamma$, and $|w|$, which is never less than $u \cdot w$, is too. The length grows slowly,
+# though:
+#
+# $$|w + t\,x|^2 = |w|^2 + 2\,t\,(w \cdot x) + |x|^2 \le |w|^2 + R^2,$$
+#
+# for $t\,(w \cdot x) \le 0$ is what a mistake means. So after $k$ of them $|w|$ is at most
+# $\sqrt{k}\,R$. Both hold only while $k\gamma \le \sqrt{k}\,R$, which is $k \le (R/\gamma)^2$.
+# The better the line, the smaller the bound, so let scikit-learn find the line with the widest
+# margin:
 
 # %%
 best = SVC(kernel="linear", C=1e6).fit(x[:, :4], t)

@@ -12,7 +12,8 @@
 # - covers: B (multi-layer perceptron), D (module 1), E (chapter 3), micrograd
 #
 # The end first: 100 points on two moons, which no straight line can separate. The tint is what the
-# network answers, after 0, 5, 20 and 60 steps of learning.
+# network answers, after 0, 5, 20 and 60 steps of learning. (`grad(total, parameters)` is `backward`
+# that hands the gradients over as a list.)
 
 # %%
 import matplotlib.pyplot as plt

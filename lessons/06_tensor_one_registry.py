@@ -54,9 +54,10 @@ learn.source(ops.tanh)
 
 # %% [markdown]
 # That is a **Tensor**: a node whose data is an array, and whose operations are those of the same
-# table, read with arrays. Its **shape** is the sizes of its axes: `(100, 2)` is 100 rows of 2. What
-# lessons 03 and 04 built holds as it stands: recording, the order of the sweep, adding up. One
-# question is new, and it is this lesson's.
+# table, read with arrays. Its **shape** is the sizes of its axes: `(100, 2)` is 100 rows of 2; an
+# axis is counted from 0, so axis 0 goes down the rows. What lessons 03 and 04 built holds as it
+# stands: recording, the order of the sweep, adding up. One question is new, and it is this
+# lesson's.
 #
 # ## By hand, with five numbers
 #
@@ -148,8 +149,9 @@ print("gradient of b, toy and library:", b.grad.round(3), tb.grad.round(3))
 draw(ts, names={"y": ts}, show=["data", "grad"])
 
 # %% [markdown]
-# In the library the same step stands in one place, so that no rule needs to think of it, and it is
-# an operation of the table itself (with a rule: to sum and to stretch are each other's opposites):
+# (The result here has six numbers, so `backward` is told the $g$ of each: ones.) In the library the
+# same step stands in one place, so that no rule needs to think of it, and it is an operation of the
+# table itself (with a rule: to sum and to stretch are each other's opposites):
 
 # %%
 learn.source(ops.sum_to)

@@ -167,7 +167,7 @@ draw(y, names=locals(), show=["data", "grad"])
 # | `softmax` | `np.exp(x) / np.exp(x).sum()` | above; `x` and `g` are vectors |
 # | `column_sums` | `a.sum(axis=0)`, from (n, m) to (m,) | every row gets the same |
 # | `trace` | the sum of the diagonal, one number | `np.eye(n)` has ones there |
-# | `quadratic` | `x @ a @ x`, one number, for the vector `x` | `x` is used twice |
+# | `quadratic` | `x @ a @ x`, one number, with the inputs `x`, `a` | `x` is used twice |
 # | `logsumexp` | `np.log(np.exp(x).sum())`, one number | you have seen its slope |
 
 # %% exercise="07.rules"

@@ -12,7 +12,8 @@
 #
 # The end first. A network with five hidden layers of six units, from the notebook 7_2 of
 # *Understanding Deep Learning*. Each column is a layer; each number says how much the loss changes
-# per change of that unit. You will compute this table from right to left.
+# per change of that unit (orange if it rises with it, blue if it falls). You will compute this
+# table from right to left.
 
 # %%
 import matplotlib.pyplot as plt
@@ -98,9 +99,10 @@ show_deltas([b.grad for b in layers])
 # $$\bar W_k = \delta_k\, h_k^T, \qquad \bar b_k = \text{sum of } \delta_k \text{ over its columns},
 # \qquad \delta_{k-1} = [f_{k-1} > 0] \cdot W_k^T \delta_k .$$
 #
-# The brackets are 1 where the condition holds and 0 elsewhere; the dot multiplies element by
-# element. That is the whole of backpropagation for such networks: the delta of a layer is the delta
-# of the next one, sent back through the weights, and stopped where relu was closed.
+# (The last of the three only down to $\delta_0$.) The brackets are 1 where the condition holds and
+# 0 elsewhere; the dot multiplies element by element. That is the whole of backpropagation for such
+# networks: the delta of a layer is the delta of the next one, sent back through the weights, and
+# stopped where relu was closed.
 #
 # ## Exercise A: there and back
 #

@@ -197,9 +197,9 @@ guess.reveal(min(guess.choices, key=lambda words: abs(int(words.split()[0]) - co
 # The same model, the same number of examples, and a different question. Which of the two numbers
 # one should report depends on who will use it.
 #
-# **Two classes** need one logit: its sigmoid is the probability of "yes". The loss is the **binary
-# cross-entropy**, again written for logits, so that nothing overflows. Tumours, malignant or not,
-# from thirty measurements:
+# **Two classes** need one logit $z$: its **sigmoid**, $1 / (1 + e^{-z})$, is the probability of
+# "yes". The loss is the **binary cross-entropy**, again written for logits, so that nothing
+# overflows. Tumours, malignant or not, from thirty measurements:
 
 # %%
 x, y = load_breast_cancer(return_X_y=True)

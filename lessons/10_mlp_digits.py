@@ -44,7 +44,7 @@ epochs = learn.pick(full=60, quick=20)
 
 # %%
 def new_model(seed):
-    manual_seed(seed)
+    manual_seed(seed)  # the same seed, the same chance: a run that can be repeated
     return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
@@ -120,7 +120,7 @@ guess.reveal(f"{sum(p.size for p in model.parameters()):,}")
 # ## In code: a module
 #
 # A **module** has parameters, perhaps other modules inside, and a `forward`. It finds its
-# parameters among its own attributes:
+# parameters among its own attributes (`vars(self)` holds them; `yield` hands out one at a time):
 
 
 # %%
@@ -170,7 +170,7 @@ learn.source(nn.Linear.forward)
 # The library's `nn.Module` does the same, and more: names (`"0.weight"`), saving, moving, printing,
 # and one switch. Some layers behave differently while training, such as **dropout**, which then
 # sets a random part of its inputs to 0 (lesson 25). `model.train()` and `model.eval()` say which it
-# is:
+# is. The picture after it frames what each module computed:
 
 # %%
 layer = nn.Dropout(0.5)

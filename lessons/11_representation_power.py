@@ -84,7 +84,8 @@ draw(f, names=locals(), detail="compact")
 #
 # Write `fit(xs, ys)` for increasing `xs`: the pair `(c, a)` for which the network with the kinks
 # `xs[0], xs[1], ..., xs[-2]` passes through all the points. `a` has one entry fewer than there are
-# points. (`np.diff(v)` gives the differences of neighbours.)
+# points. (`np.diff(v)` gives the differences of neighbours. The first cell did it in passing; write
+# it without looking.)
 
 
 # %% exercise="11.fit"

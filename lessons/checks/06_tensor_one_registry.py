@@ -179,6 +179,8 @@ class Mse(Exercise):
     def outcome(self, answer, case):
         p, y = self._draw(case)
         loss = answer(p, y)
+        if not isinstance(loss, Tensor):
+            loss = Tensor(loss)
         if loss.requires_grad:
             loss.backward()
         slope = np.zeros(p.shape) if p.grad is None else p.grad

@@ -49,8 +49,8 @@ class Product(Exercise):
         Wrong(
             "not_turned",
             lambda g, a, b: (g @ b, a @ g),
-            "You multiplied in the right order and did not turn b and a around. The sum runs over "
-            "the last index of both factors, so the second has to be transposed.",
+            "The sizes do not meet. The sum runs over the last index of both g and b, so b is "
+            "transposed and comes after g; in the same way a is transposed and comes before g.",
         ),
         Wrong(
             "exchanged",
@@ -63,6 +63,12 @@ class Product(Exercise):
             lambda g, a, b: (np.ones(g.shape) @ b.T, a.T @ np.ones(g.shape)),
             "These are the gradients for a g of ones: right if the final result is the plain sum, "
             "and for nothing else. Put g in place of the ones.",
+        ),
+        Wrong(
+            "only_the_slopes",
+            lambda g, a, b: (b.T, a.T),
+            "These are the matrices that were multiplied by, turned around. The g that arrived "
+            "is missing: each answer is a product with it.",
         ),
         Wrong(
             "turned_result",
@@ -153,6 +159,18 @@ class Rules(Exercise):
             "quadratic_once",
             {**_RIGHT, "quadratic": lambda g, x, a: g * a @ x},
             "Your quadratic counts one of the two places where x stands. Add the other: a^T x.",
+        ),
+        Wrong(
+            "trace_without_g",
+            {**_RIGHT, "trace": lambda g, a: np.eye(len(a))},
+            "Your trace gives the plain slopes. Multiply by g, which says how much the final "
+            "result changes per change of the trace.",
+        ),
+        Wrong(
+            "the_input_again",
+            {**_RIGHT, "transpose": lambda g, a: a.T},
+            "Your transpose turns the input around. A gradient is made of g: it is g that has to "
+            "be brought back to the shape of the input.",
         ),
         Wrong(
             "trace_of_ones",

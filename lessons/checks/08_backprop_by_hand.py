@@ -24,7 +24,8 @@ def _backward(weights, fs, hs, delta, mask="before", turn=True, bias="sum", inpu
         seen = hs[k] if inputs == "h" or k == 0 else fs[k - 1]
         for_weights.append(delta @ seen.T)
         kept = delta.sum(axis=1, keepdims=True)
-        for_biases.append(kept if bias == "sum" else kept / delta.shape[1])
+        forms = {"sum": kept, "mean": kept / delta.shape[1], "flat": kept[:, 0], "delta": delta}
+        for_biases.append(forms[bias])
         if k > 0:
             sent = (weights[k].T if turn else weights[k]) @ delta
             delta = (fs[k - 1] > 0) * sent if mask == "before" else sent
@@ -158,6 +159,18 @@ class Backward(Exercise):
             lambda weights, fs, hs, delta: _backward(weights, fs, hs, delta, inputs="f"),
             "The gradient of W_k needs what W_k was multiplied by, which is h_k, after relu; you "
             "took f, before it.",
+        ),
+        Wrong(
+            "flat_biases",
+            lambda weights, fs, hs, delta: _backward(weights, fs, hs, delta, bias="flat"),
+            "Your bias gradients have lost an axis. A bias is a column: sum with "
+            "`axis=1, keepdims=True`.",
+        ),
+        Wrong(
+            "delta_for_biases",
+            lambda weights, fs, hs, delta: _backward(weights, fs, hs, delta, bias="delta"),
+            "Your bias gradients are the deltas themselves, with a column for each input. One bias "
+            "was added to every column, so they are summed.",
         ),
         Wrong(
             "mean_for_biases",

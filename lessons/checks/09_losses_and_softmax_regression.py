@@ -20,6 +20,11 @@ def _loss(z, y, shift="row", mean=True, sign=1.0):
     return losses.mean() if mean else losses.sum()
 
 
+def _each(z, y):
+    m = z.max(axis=1)
+    return m + np.log(np.exp(z - m[:, None]).sum(axis=1)) - z[np.arange(len(y)), y]
+
+
 def _over_columns(z, y):
     m = z.max(axis=0, keepdims=True)
     logs = z - m - np.log(np.exp(z - m).sum(axis=0, keepdims=True))
@@ -54,6 +59,17 @@ class CrossEntropy(Exercise):
             lambda z, y: _loss(z, y, shift="none"),
             "The formula is right, and it overflows: for logits above 709, exp gives inf, and the "
             "loss becomes inf or nan. Subtract the largest logit of each row first.",
+        ),
+        Wrong(
+            "not_averaged",
+            lambda z, y: _each(z, y),
+            "You return the loss of each example. The mean over the examples was asked for.",
+        ),
+        Wrong(
+            "shift_not_undone",
+            lambda z, y: np.mean(_each(z, y) - z.max(axis=1)),
+            "You subtracted the largest logit and did not add it again: the log of the sum is "
+            "m + ln(sum of exp(z - m)).",
         ),
         Wrong(
             "one_shift_for_all",
@@ -109,7 +125,7 @@ class CrossEntropy(Exercise):
 
     def outcome(self, answer, case):
         with np.errstate(all="ignore"):
-            return float(answer(*self._draw(case)))
+            return np.asarray(answer(*self._draw(case)), dtype=float)
 
     def judge(self, case, outcome):
         z, y = self._draw(case)
@@ -118,6 +134,8 @@ class CrossEntropy(Exercise):
             top = max(row)
             losses.append(top + math.log(sum(math.exp(x - top) for x in row)) - row[label])
         right = sum(losses) / len(losses)
+        if outcome.shape:
+            return f"One number was asked for; yours is an array of the shape {outcome.shape}."
         if not math.isclose(outcome, right, rel_tol=1e-9):
             return f"For {self.describe(case)} it should be {right:.6g}; yours is {outcome:.6g}."
         return None

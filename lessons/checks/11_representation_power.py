@@ -162,7 +162,10 @@ class Weak(Exercise):
         ):
             if not outcome[what]:
                 pieces = ", ".join(map(str, outcome["pieces"]))
-                return f"Not so: {what}. After 1, 2 and 3 layers there are {pieces} pieces."
+                return (
+                    f"It should be that {what}, and is not. After 1, 2 and 3 layers there are "
+                    f"{pieces} pieces."
+                )
         return None
 
     def describe(self, case):

@@ -160,9 +160,12 @@ def try_stage(exercise: Exercise, answer: Any, stage: list[Any]) -> tuple[list[A
 
 
 def attempt(exercise: Exercise, answer: Any, case: Any) -> Any:
-    """The outcome of an answer on a case, `Raised` if it raised; what it prints is not shown."""
+    """The outcome of an answer on a case, `Raised` if it raised.
+
+    What it prints is not shown, nor what NumPy has to say about overflow.
+    """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), numpy.errstate(all="ignore"):
             return exercise.outcome(answer, case)
     except Exception as error:
         return Raised(type(error).__name__, str(error))
