@@ -220,8 +220,10 @@ assert correct >= 0.95
 # ## Exercise B: right, and far too sure
 #
 # Accuracy asks which logit is the largest; the loss asks how sure the machine was. They can
-# disagree. Choose `factor`, by which all logits of a classifier that is right most of the time are
-# multiplied, so that the **accuracy stays exactly the same** and the **loss at least doubles**.
+# disagree. Take a classifier that is right most of the time, and whose probabilities can be
+# trusted: where it says 80 %, it is right in 80 % of the cases. Choose `factor`, by which all its
+# logits are multiplied, so that it becomes **surer**, the **accuracy stays exactly the same** and
+# the **loss at least doubles**.
 
 # %% exercise="09.factor"
 # BEGIN SOLUTION instead of: factor = 1.0

@@ -170,7 +170,7 @@ learn.source(nn.Linear.forward)
 # The library's `nn.Module` does the same, and more: names (`"0.weight"`), saving, moving, printing,
 # and one switch. Some layers behave differently while training, such as **dropout**, which then
 # sets a random part of its inputs to 0 (lesson 25). `model.train()` and `model.eval()` say which it
-# is. The picture after it frames what each module computed:
+# is. The picture after it puts a frame round what each module computed; θ marks a parameter:
 
 # %%
 layer = nn.Dropout(0.5)
@@ -185,11 +185,11 @@ draw(loss, show=["scopes"], detail="compact", direction="TB")
 # %% [markdown]
 # ## Exercise A: the training loop
 #
-# Write `train(model, loader, loss, optimizer, epochs)`. `for x, y in loader:` gives the batches of
-# one epoch, every time anew; `optimizer.zero_grad()` forgets the gradients, `optimizer.step()`
-# moves the parameters. Switch the model to training at the start, and to evaluation at the end.
-# Return a list: for each epoch the mean of its batches' losses (`loss.item()` is a loss as a
-# number).
+# Write `train(model, loader, loss, optimizer, epochs)`. `loss(model(x), y)` is the loss of a batch
+# as a tensor; `for x, y in loader:` gives the batches of one epoch, every time anew;
+# `optimizer.zero_grad()` forgets the gradients, `optimizer.step()` moves the parameters. Switch the
+# model to training at the start, and to evaluation at the end. Return a list: for each epoch the
+# mean of its batches' losses (`loss.item()` is a loss as a number).
 
 
 # %% exercise="10.train"

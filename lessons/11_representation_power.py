@@ -104,7 +104,8 @@ solve = learn.check("11.fit", fit).working
 # ## An experiment: how many ramps?
 #
 # The curve above, followed by 8 ramps, 16, 32 and 64. The error is the largest distance anywhere.
-# Straight pieces leave a curve by the square of their length, so:
+# Straight pieces leave a curve by the square of their length. (`x[:, None]` makes a column of x, so
+# that each place meets each kink.) So:
 
 
 # %%

@@ -157,8 +157,20 @@ class Factor(Exercise):
         Wrong(
             "too_small",
             0.5,
-            "A factor below 1 makes the machine less sure, so its mistakes cost less. The loss was "
-            "to double.",
+            "A factor below 1 makes the machine less sure: it doubts its right answers too. The "
+            "task is to make it too sure.",
+        ),
+        Wrong(
+            "full_of_doubt",
+            0.05,
+            "The loss does double: right answers, given with doubt, cost as well. But this machine "
+            "is less sure than before, and the task is to make it too sure.",
+        ),
+        Wrong(
+            "not_enough",
+            1.5,
+            "The machine is surer now, but not by enough: the loss has not doubled. Take a larger "
+            "factor.",
         ),
         Wrong(
             "negative",
@@ -181,20 +193,20 @@ class Factor(Exercise):
 
     def outcome(self, answer, case):
         random = np.random.default_rng(case)
-        y = random.integers(0, 5, 300)
-        z = random.normal(size=(300, 5)) + 2.5 * np.eye(5)[y]
+        y = random.integers(0, 5, 1000)
+        z = 2.5 * (random.normal(size=(1000, 5)) + 2.5 * np.eye(5)[y])  # the log odds themselves
         scaled = float(answer) * z
         before, after = _loss(z, y), _loss(scaled, y)
         accuracy = np.mean(z.argmax(axis=1) == y), np.mean(scaled.argmax(axis=1) == y)
         return {
             "the accuracy stays the same": bool(accuracy[0] == accuracy[1]),
+            "the machine is surer": float(answer) > 1,
             "the loss at least doubles": bool(after >= 2 * before),
-            "the loss falls": bool(after < before),
             "an answer is left": bool(scaled.any()),
         }
 
     def judge(self, case, outcome):
-        for what in ("the accuracy stays the same", "the loss at least doubles"):
+        for what in list(outcome)[:3]:
             if not outcome[what]:
                 return f"With this factor it is not so that {what}."
         return None
