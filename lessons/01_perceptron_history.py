@@ -112,7 +112,7 @@ draw(sum_, names={"w . x": sum_}, show=["data"])
 #
 # Write `update(w, x, t)`: the weights after the machine has seen the input `x` with the right
 # answer `t`. `w` and `x` are NumPy arrays, rows of numbers that are added and multiplied place by
-# place: `w + x`, `2 * x`; and `w @ x` is $w \cdot x$; return an array, and leave `w` itself as it
+# place: `w + x`, `2 * x`; and `w @ x` is $w \cdot x$. Return an array, and leave `w` itself as it
 # was. (The first cell did it in passing; write it from the formula.)
 
 

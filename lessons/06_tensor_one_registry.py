@@ -151,7 +151,8 @@ draw(ts, names={"y": ts}, show=["data", "grad"])
 # %% [markdown]
 # (The result here has six numbers, so `backward` is told the $g$ of each: ones.) In the library the
 # same step stands in one place, so that no rule needs to think of it, and it is an operation of the
-# table itself (with a rule: to sum and to stretch are each other's opposites):
+# table itself (with a rule: to sum and to stretch are each other's opposites). With `order=2`,
+# `gradcheck` asks for gradients of gradients as well:
 
 # %%
 learn.source(ops.sum_to)
