@@ -246,3 +246,21 @@ def test_a_word_too_many_is_found(monkeypatch):
     monkeypatch.setattr(floats, "sech", lambda x: 1 / math.cosh(x), raising=False)
     with pytest.raises(AssertionError):
         test_floats_has_the_vocabulary_and_nothing_else()
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (1, 32), (40, 1), (0, 4), (7, 33)])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "?"])
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_the_largest_of_short_rows_is_numpys(shape, dtype, keepdims):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    if dtype[0] == "f" and x.size:
+        x[0, 0] = np.nan
+    for given in (x, np.asfortranarray(x), x[:, ::-1]):
+        for axis in (1, -1):
+            found = NUMPY.max(given, axis=axis, keepdims=keepdims)
+            right = given.max(axis=axis, keepdims=keepdims)
+            assert found.dtype == right.dtype
+            assert found.shape == right.shape
+            assert np.array_equal(found, right, equal_nan=dtype[0] == "f")
+    with pytest.raises(ValueError, match="zero-size"):
+        NUMPY.max(np.zeros((3, 0)), axis=1)

@@ -47,9 +47,13 @@ class Arrays:
             self.__dict__["matrix_transpose"] = operator.attrgetter("mT")
             self._sum = library.add.reduce
             self._fast_rows = "fd"  # dtypes of which BLAS adds the rows faster
+            self._short_row = (
+                32  # NumPy looks along such rows slowly, and down many columns at once
+            )
         else:
             self._sum = library.sum
             self._fast_rows = ""
+            self._short_row = -1
 
     def __repr__(self) -> str:
         return f"Arrays({self.name})"
@@ -80,6 +84,9 @@ class Arrays:
         return x.prod(axis=axis, keepdims=keepdims)
 
     def max(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+        if axis in (1, -1) and x.ndim == 2 and x.shape[1] <= self._short_row:
+            out = self.library.ascontiguousarray(x.T).max(axis=0)
+            return out[:, None] if keepdims else out
         return x.max(axis=axis, keepdims=keepdims)
 
     def min(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
