@@ -1,0 +1,362 @@
+# %% [markdown]
+# # 16 · A step for every weight
+#
+# **Question.** One learning rate for all weights is too long for some and too short for others. Can
+# each weight find its own?
+#
+# - builds: `optim`, `Adagrad`, `RMSprop`, `Adam`, `AdamW`
+# - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `learn`, `manual_seed`,
+#   `nn`, `numeric_grad`, `ops`, `ops.cross_entropy`
+# - time: 40 minutes to read, 14 s to run
+# - covers: A (Adam), B (optimisation), C (RMSprop), D (Adagrad, RMSprop, Adam), E (6_5)
+#
+# The end first: a loss that is steep in one direction and flat in the other. A short step creeps, a
+# long one bounces between the walls, a step of fixed size in both directions cannot stop. Adam sets
+# out straight for the star, swings past it and comes back.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinygrad_edu import Tensor, Value, data, draw, learn, manual_seed, nn, numeric_grad, ops, optim
+
+learn.begin("16")
+BLUE, ORANGE = "#0072B2", "#D55E00"
+
+
+def loss(p):
+    return 1 - np.exp(-2 * p[1] ** 2) * np.exp(-((p[0] - 0.7) ** 2) / 8)
+
+
+def walk(steps, rule):
+    """The places from (-0.7, -0.9); `rule(g, t)` is what is taken away in step t = 1, 2, ..."""
+    path = [np.array([-0.7, -0.9])]
+    for t in range(1, steps + 1):
+        path.append(path[-1] - rule(numeric_grad(loss, path[-1]), t))
+    return np.array(path)
+
+
+def adams(steps, lr, betas):
+    place = Tensor(np.array([-0.7, -0.9]), requires_grad=True)
+    optimizer, path = optim.Adam([place], lr=lr, betas=betas), [place.numpy()]
+    for _ in range(steps):
+        place.grad = numeric_grad(loss, place.numpy())
+        optimizer.step()
+        path.append(place.numpy())
+    return np.array(path)
+
+
+# %%
+paths = {
+    "plain, 0.08": walk(200, lambda g, t: 0.08 * g),
+    "plain, 1.0": walk(40, lambda g, t: 1.0 * g),
+    "signs, 0.08": walk(40, lambda g, t: 0.08 * np.sign(g)),
+    "Adam, 0.05": adams(60, lr=0.05, betas=(0.9, 0.99)),
+}
+across, up = np.meshgrid(np.linspace(-1, 1, 150), np.linspace(-1, 1, 150))
+figure = plt.figure(figsize=(8, 6), layout="constrained")
+panels = figure.subplots(2, 2, sharex=True, sharey=True)
+for axes, (name, path) in zip(panels.flat, paths.items(), strict=True):
+    axes.contourf(across, up, loss((across, up)), levels=25, cmap="cividis")
+    axes.plot(*path.T, "o-", color="white", markersize=3.5, linewidth=1)
+    axes.plot(0.7, 0, "*", color=ORANGE, markeredgecolor="white", markersize=13)
+    axes.set(title=f"{name}: {len(path) - 1} steps", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+plt.show()
+
+# %% [markdown]
+# These are the lab 6_5 and its figures:
+
+# %%
+creep, bounce, signs, straight = paths.values()
+flips = int((np.diff(np.sign(bounce[:, 1])) != 0).sum())
+losses = [float(f"{loss(path[-1]):.2g}") for path in paths.values()]
+print(f"losses {losses}; the long steps cross the valley {flips} times")
+assert (flips, *losses[:2], losses[3]) == (39, 1.2e-4, 0.073, 0.0019)
+assert np.allclose(creep[-1], (0.668, 0), atol=6e-4)
+assert np.allclose(signs[-4:], [(0.66, -0.02), (0.74, 0.06)] * 2, atol=1e-6)
+assert np.allclose(straight[-1], (0.667, 0.030), atol=6e-4)
+
+# %% [markdown]
+# And this is the loss as a graph, at the start. The second gradient is ten times the first: a step
+# that suits one cannot suit the other.
+
+# %%
+p0, p1 = Value(-0.7, name="p0"), Value(-0.9, name="p1")
+value = 1 - ops.exp(-2 * ops.square(p1)) * ops.exp(-ops.square(p0 - 0.7) / 8)
+value.backward()
+draw(value, names=locals(), detail="compact", direction="TB")
+
+# %% [markdown]
+# ## By hand, with five numbers
+#
+# A weight sees the gradient 3, then 4. Add up the squares: 9, then $9 + 16 =$ 25. Divide each
+# gradient by the root of the sum so far: $3/3 = 1$, then $4/5 = 0.8$. A weight that sees 0.03 and
+# then 0.04 gets the same: 1 and 0.8. **The size of the gradients has dropped out**; what is left is
+# a direction, and how much the gradients agree.
+#
+# ## In symbols
+#
+# All operations are for each weight by itself; $\epsilon$ ("epsilon") is tiny and avoids $0/0$.
+#
+# $$\text{Adagrad:}\quad s \leftarrow s + g^2, \qquad x \leftarrow x - \alpha\, g / (\sqrt{s} +
+# \epsilon)$$
+#
+# The sum only grows, so the steps only shrink. RMSprop forgets, with $\rho$ ("rho") near 1:
+#
+# $$\text{RMSprop:} \quad v \leftarrow \rho\, v + (1 - \rho)\, g^2, \qquad x \leftarrow x -
+# \alpha\, g / (\sqrt{v} + \epsilon)$$
+#
+# Adam does the same with the gradient itself, as momentum does. Both means start at 0 and are too
+# small at first, by the factors $1 - \beta_1^t$ and $1 - \beta_2^t$ in step $t = 1, 2, \dots$:
+#
+# $$\text{Adam:}\quad m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \quad
+# v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2, \quad
+# x \leftarrow x - \alpha\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
+#
+# ## Exercise A: four rules
+#
+# Write the first two. Each returns the new `x` and its new state; arrays go in and come out.
+
+
+# %% exercise="16.adagrad"
+def adagrad(x, s, g, lr, eps):
+    # BEGIN SOLUTION
+    s = s + g * g
+    return x - lr * g / (np.sqrt(s) + eps), s
+    # END SOLUTION
+
+
+# %% exercise="16.rmsprop"
+def rmsprop(x, v, g, lr, rho, eps):
+    # BEGIN SOLUTION
+    v = rho * v + (1 - rho) * g * g
+    return x - lr * g / (np.sqrt(v) + eps), v
+    # END SOLUTION
+
+
+# %%
+my_adagrad = learn.check("16.adagrad", adagrad).working
+my_rmsprop = learn.check("16.rmsprop", rmsprop).working
+
+# %% [markdown]
+# Now Adam. `betas` is the pair $(\beta_1, \beta_2)$; return `x, m, v`.
+
+
+# %% exercise="16.adam"
+def adam(x, m, v, g, t, lr, betas, eps):
+    # BEGIN SOLUTION
+    m = betas[0] * m + (1 - betas[0]) * g
+    v = betas[1] * v + (1 - betas[1]) * g * g
+    mean, spread = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+    return x - lr * mean / (np.sqrt(spread) + eps), m, v
+    # END SOLUTION
+
+
+# %%
+my_adam = learn.check("16.adam", adam).working
+
+# %% [markdown]
+# **Weight decay** pulls every weight towards 0. Put into the gradient, it would be divided by
+# $\sqrt{v}$ like everything else, and weights with large gradients would hardly feel it. AdamW
+# shrinks the weight itself: first $x \leftarrow x - \alpha\,\lambda\,x$, with the decay $\lambda$
+# ("lambda"), then a step of Adam. Write it; you may call your `adam`.
+
+
+# %% exercise="16.adamw"
+def adamw(x, m, v, g, t, lr, betas, eps, decay):
+    # BEGIN SOLUTION
+    return adam(x - lr * decay * x, m, v, g, t, lr, betas, eps)
+    # END SOLUTION
+
+
+# %%
+my_adamw = learn.check("16.adamw", adamw).working
+gradients = np.random.default_rng(0).normal(size=(20, 3)) * [0.01, 1, 100]
+lr, betas, eps = 0.1, (0.9, 0.999), 1e-8
+adam_state = (np.zeros(3), np.zeros(3))
+rules = {
+    "Adagrad": (lambda x, s, g, t: my_adagrad(x, s, g, lr, 1e-10), adam_state[:1]),
+    "RMSprop": (lambda x, v, g, t: my_rmsprop(x, v, g, lr, 0.99, eps), adam_state[:1]),
+    "Adam": (lambda x, m, v, g, t: my_adam(x, m, v, g, t, lr, betas, eps), adam_state),
+    "AdamW": (lambda x, m, v, g, t: my_adamw(x, m, v, g, t, lr, betas, eps, 0.01), adam_state),
+}
+
+
+# %%
+def mine(rule, state):
+    x, path = np.ones(3), []
+    for t, g in enumerate(gradients, 1):
+        x, *state = rule(x, *state, g, t)
+        path.append(x)
+    return path
+
+
+def theirs(module, tensor, name):
+    """Twenty steps of an optimiser of this library, or of PyTorch: they have the same names."""
+    x, path = tensor(np.ones(3)), []
+    optimizer = getattr(module, name)([x], lr=lr)
+    for g in gradients:
+        x.grad = tensor(g)
+        optimizer.step()
+        path.append(np.array(x.tolist()))
+    return path
+
+
+for name, (rule, state) in rules.items():
+    assert np.allclose(mine(rule, state), theirs(optim, Tensor, name), rtol=1e-6)
+
+# %% [markdown]
+# Your four are the library's, over twenty steps, although the gradients of the three weights are as
+# 1 to 100 to 10,000. The library's Adam takes a shorter way to the same numbers:
+
+# %%
+learn.source(optim.Adam._update)
+
+# %% [markdown]
+# ## An experiment: a race on the digits
+#
+# The network of lesson 10 reads digits; five epochs in batches of 32. Every method gets its own
+# best learning rate out of four. Compare the loss on the training set: Adam's, measured by that of
+# momentum with Nesterov's look ahead, is ...
+
+# %%
+guess = learn.predict("Adam against Nesterov", ["less than half", "about equal", "over twice"])
+
+
+# %%
+train_set, test_set = data.digits("strat", flat=True)
+(train_x, train_y), (test_x, test_y) = (s.batch(range(len(s))) for s in (train_set, test_set))
+
+
+def train(make, seed, epochs=5):
+    manual_seed(seed)
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    optimizer = make(model.parameters())
+    for _ in range(epochs):
+        for images, labels in data.DataLoader(train_set, batch_size=32, shuffle=True):
+            optimizer.zero_grad()
+            ops.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    return model
+
+
+def score(make):
+    """Loss on the training set and accuracy on the test set, means over the seeds."""
+    models = [train(make, seed) for seed in range(learn.pick(full=3, quick=1))]
+    losses = [ops.cross_entropy(model(train_x), train_y).item() for model in models]
+    right = [(model(test_x).numpy().argmax(axis=1) == test_y.data).mean() for model in models]
+    return float(np.mean(losses)), float(np.mean(right))
+
+
+# %%
+entries = {
+    "SGD": (optim.SGD, {}, (0.2, 0.5, 1.0, 2.0)),
+    "momentum": (optim.SGD, {"momentum": 0.9}, (0.05, 0.1, 0.2, 0.5)),
+    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, (0.05, 0.1, 0.2, 0.5)),
+    "Adagrad": (optim.Adagrad, {}, (0.05, 0.1, 0.2, 0.5)),
+    "RMSprop": (optim.RMSprop, {}, (0.005, 0.01, 0.02, 0.05)),
+    "Adam": (optim.Adam, {}, (0.005, 0.01, 0.02, 0.05)),
+    "AdamW": (optim.AdamW, {}, (0.005, 0.01, 0.02, 0.05)),
+}
+results = {}
+for name, (kind, options, rates) in entries.items():
+    tried = {}
+    for rate in rates[learn.pick(full=slice(None), quick=slice(1, 3))]:
+        tried[rate] = score(lambda p, kind=kind, o=options, r=rate: kind(p, lr=r, **o))
+    rate = min(tried, key=lambda r: tried[r][0])
+    results[name] = tried[rate]
+    print(f"{name:9} lr {rate:<6} loss {tried[rate][0]:.3f}  test {tried[rate][1]:.1%}")
+
+# %% [markdown]
+# Adam and tuned momentum are level; the plain step, Adagrad and RMSprop come behind. On the test
+# set all are near 95 or 96 %. What then is Adam good for? Look at how far the weights of each of
+# the 64 pixels travel in the first epoch:
+
+# %%
+losses, right = (
+    dict(zip(results, row, strict=True)) for row in zip(*results.values(), strict=True)
+)
+ratio = losses["Adam"] / losses["Nesterov"]
+guess.reveal(guess.choices[int(ratio > 0.5) + int(ratio > 2)])
+behind = min(losses[name] for name in ("SGD", "Adagrad", "RMSprop"))
+level = max(losses[name] for name in ("Adam", "AdamW", "Nesterov"))
+assert level < learn.pick(full=behind, quick=0.15)
+assert min(right.values()) > learn.pick(full=0.93, quick=0.92)
+manual_seed(0)
+start = nn.Linear(64, 64).weight.numpy()
+figure, rows = plt.subplots(2, 1, figsize=(7.5, 3.6), sharex=True, layout="constrained")
+runs = {"SGD": lambda p: optim.SGD(p, lr=0.5), "Adam": lambda p: optim.Adam(p, lr=0.005)}
+for axes, (name, make), colour in zip(rows, runs.items(), (BLUE, ORANGE), strict=True):
+    end = next(iter(train(make, seed=0, epochs=1).parameters())).numpy()
+    axes.bar(range(64), np.abs(end - start).mean(axis=0), color=colour)
+    axes.set_ylabel(name)
+rows[0].set_title("how far the weights of each pixel move in one epoch", fontsize=10)
+rows[1].set_xlabel("pixel, row by row")
+plt.show()
+
+# %% [markdown]
+# With SGD the pixels in the middle move far, and those at the edges, which are seldom dark, hardly
+# at all. Adam lets the rare ones move as well. Where rare inputs matter, as words in a text do, or
+# where layers differ much in size, that decides. And its learning rate means the same everywhere:
+# about how far a weight moves in a step.
+#
+# ## Exercise B: the first step
+#
+# Break Adam: leave out both corrections. Write `first_step(lr, beta1, beta2)`: how far the first
+# step then goes, with $\epsilon = 0$, for any gradient above 0.
+
+
+# %% exercise="16.first_step"
+def first_step(lr, beta1, beta2):
+    # BEGIN SOLUTION
+    return lr * (1 - beta1) / np.sqrt(1 - beta2)
+    # END SOLUTION
+
+
+# %%
+length = learn.check("16.first_step", first_step).working
+print(f"with the usual betas: {length(1.0, 0.9, 0.999):.2f} times lr")
+
+# %% [markdown]
+# Explain it: why is it more than `lr`, when both means are too *small*?
+#
+# ## A mistake to make once
+#
+# A beta of 1 would keep everything and learn nothing:
+
+# %%
+try:
+    optim.Adam([p0], betas=(0.9, 1.0))
+except ValueError as error:
+    print("ValueError:", error)
+
+# %% [markdown]
+# ## What PyTorch calls this
+#
+# `torch.optim` has the same four, with the same names and defaults; `rho` is `alpha` in both. If it
+# is installed, it takes the same twenty steps:
+
+# %%
+try:
+    import torch
+except ModuleNotFoundError:
+    print("PyTorch is not installed; nothing is compared.")
+else:
+    for name, (rule, state) in rules.items():
+        assert np.allclose(mine(rule, state), theirs(torch.optim, torch.tensor, name), rtol=1e-6)
+    print("four rules, twenty steps: the same in PyTorch")
+
+# %% [markdown]
+# ## To read
+#
+# D. Kingma and J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015: the rule stands on
+# its second page.
+#
+# ## Recap
+#
+# - Divide each gradient by the root of its mean square: the size drops out.
+# - Adagrad remembers all, RMSprop forgets, Adam averages the gradient too and corrects both means.
+# - AdamW shrinks the weights themselves.
+# - On these digits tuned momentum is as good as Adam. Try both.
+#
+# Left out here: learning rates that change (lesson 17).
