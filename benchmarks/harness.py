@@ -18,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import metadata
@@ -26,6 +27,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TURN = 0.1  # seconds of steps per turn, where a task does not ask for more
+REST = 0.1  # seconds before a turn with several threads: those of the turn before it still spin
 WARM_UP = 0.5  # seconds of steps before the first turn
 OURS = "tinygrad_edu"  # what every module of benchmarks calls this library among its engines
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -153,6 +155,8 @@ def compare(
         times: dict[str, list[float]] = {name: [] for name in working}
         for _ in range(rounds):
             for name, child in working.items():
+                if threads > 1:
+                    time.sleep(REST)
                 times[name].append(child.ask(steps[name]) / steps[name])
     finally:
         for child in children:
