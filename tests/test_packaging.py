@@ -77,7 +77,7 @@ def imported_by(paths):
     ("folder", "extras"),
     [
         ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "jit", "parity"]),
-        ("lessons", ["lessons"]),
+        ("lessons", ["lessons", "parity"]),  # compared with PyTorch where it is installed
         ("tests", ["test", "parity", "jit", "cuda12"]),
     ],
 )
