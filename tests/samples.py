@@ -51,8 +51,9 @@ def x(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
     count = math.prod(shape)
     steps = _rng.permutation(count) + _rng.uniform(0.3, 0.7, count)
     values = low + (high - low) * steps / max(count, 1)
-    near = abs(values - np.round(values)) < 0.02
-    return np.where(near, np.round(values) + 0.03, values).reshape(shape)
+    off = values - np.round(values)
+    moved = np.round(values) + 0.03 + 0.1 * off  # in their order: two near one integer stay two
+    return np.where(abs(off) < 0.02, moved, values).reshape(shape)
 
 
 def positive(*shape: int) -> np.ndarray:
