@@ -10,6 +10,7 @@ from tinygrad_edu.ops import manual_seed
 
 
 def pytest_configure(config):
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that share the tests
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
     config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
