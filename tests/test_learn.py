@@ -655,6 +655,21 @@ def test_a_lesson_that_breaks_fails(body, problem, planted):
     assert problem in str(done)
 
 
+def test_a_lesson_run_in_a_kernel_leaves_its_notebook_with_outputs(planted, tmp_path):
+    planted(HEAD + BODY)
+    path = tmp_path / "made" / "97.ipynb"
+    done = learn.run(learn.find(97), keep=path)
+    assert done.passed, done
+    assert 0.0 < done.work < 10.0
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert "".join(cells[-1]["outputs"][0]["data"]["text/plain"]) == "42"
+    assert "report" not in path.read_text(encoding="utf-8")
+    planted(HEAD + BODY.replace("x + x", "x * x") + "1 / 0\n")
+    done = learn.run(learn.find(97), keep=tmp_path / "broken.ipynb")
+    assert done.problems == ("code cell 2 raised ZeroDivisionError: division by zero",)
+    assert not (tmp_path / "broken.ipynb").exists()
+
+
 def test_a_lesson_whose_exercise_fails_fails(planted):
     planted(HEAD + BODY.replace("x + x", "x * x"))
     done = learn.run(learn.find(97))

@@ -131,7 +131,8 @@ def _lesson(given: argparse.Namespace) -> int:
     lesson = _find(given.lesson)
     if not given.run:
         return _open(lesson, given)
-    result = learn.run(lesson, given.mode, echo=True)
+    keep = given.save and given.save.expanduser()
+    result = learn.run(lesson, given.mode, echo=True, keep=keep)
     print(f"\n{result}")
     return 0 if result.passed else 1
 
@@ -332,6 +333,12 @@ def _parser() -> argparse.ArgumentParser:
     lesson = command("lesson", _lesson, "open one lesson, or run it in the terminal")
     lesson.add_argument("lesson", metavar="N", help="its number or name")
     lesson.add_argument("--run", action="store_true", help="run it here, with its solutions")
+    lesson.add_argument(
+        "--save",
+        type=Path,
+        metavar="FILE.ipynb",
+        help="with --run: in a Jupyter kernel, and keep the notebook with all it showed",
+    )
     lesson.add_argument("--mode", choices=["full", "quick"], default="full", help="how to run it")
     for opening in (start, lesson):
         opening.add_argument(

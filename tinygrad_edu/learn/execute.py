@@ -18,7 +18,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu.learn import exercises, notebooks
+from tinygrad_edu.learn import exercises, kernel, notebooks
 from tinygrad_edu.learn.catalogue import find
 from tinygrad_edu.learn.cells import Cell
 from tinygrad_edu.learn.exercises import Verdict
@@ -105,15 +105,26 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10**8, 10**8))
 
 
-def main(job: dict[str, Any]) -> None:
-    """Do a job from `running` and write what came of it to the file it names."""
-    if job["memory"]:
-        _limit(job["memory"])
-    names, problems = run_file(Path(job["path"]), keep_going=job["keep_going"])
-    verdicts = [] if problems and not job["keep_going"] else examine(job["lesson"], names)
+def report(lesson: str, problems: list[str], names: dict[str, Any] | None, path: str) -> None:
+    """Write to `path` what came of a run; `names`, where there are any, are examined first."""
+    verdicts = [] if names is None else examine(lesson, names)
     done = {
         "problems": problems,
         "verdicts": [dataclasses.asdict(v) for v in verdicts],
         "work": time.process_time(),
     }
-    Path(job["report"]).write_text(json.dumps(done), encoding="utf-8")
+    Path(path).write_text(json.dumps(done), encoding="utf-8")
+
+
+def main(job: dict[str, Any]) -> None:
+    """Do a job from `running` and write what came of it to the file it names."""
+    if job["memory"]:
+        _limit(job["memory"])
+    if job["keep"]:
+        problems = kernel.run(job["lesson"], job["report"], Path(job["keep"]))
+        if problems:
+            report(job["lesson"], problems, None, job["report"])
+        return
+    names, problems = run_file(Path(job["path"]), keep_going=job["keep_going"])
+    judged = None if problems and not job["keep_going"] else names
+    report(job["lesson"], problems, judged, job["report"])

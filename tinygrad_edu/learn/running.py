@@ -21,6 +21,7 @@ from tinygrad_edu.learn.session import MODE
 
 _START_UP = 4.0  # seconds that importing may take, PyTorch for the checks included
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_INLINE = "module://matplotlib_inline.backend_inline"  # pictures go into the notebook
 _START = (
     "import json, sys\n"
     "root = sys.argv[1]\n"
@@ -66,11 +67,12 @@ class Run:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
-def run(lesson: Lesson, mode: str = "full", *, echo: bool = False) -> Run:
+def run(lesson: Lesson, mode: str = "full", *, echo: bool = False, keep: Path | None = None) -> Run:
     """A lesson with its solutions in place, executed in a fresh process.
 
     mode : "full", or "quick" for smaller sizes and a quarter of the time.
     echo : print to the terminal as it goes, rather than into ``.output``.
+    keep : run in a Jupyter kernel, and write the notebook with all that it showed to this file.
 
     It fails if a cell raises, if one of its exercises does not pass, or above twice its budget of
     processor time: a slower or busier machine is no failure, a lesson that became slow is one.
@@ -83,8 +85,9 @@ def run(lesson: Lesson, mode: str = "full", *, echo: bool = False) -> Run:
             keep_going=False,
             limit=10 * budget + 60,  # by the clock
             folder=Path(scratch),
-            settings={MODE: mode, "MPLBACKEND": "Agg", **_ONE_THREAD},
+            settings={MODE: mode, "MPLBACKEND": _INLINE if keep else "Agg", **_ONE_THREAD},
             echo=echo,
+            keep=keep,
         )
     slow = made.work > 2 * budget + _START_UP
     problem = f"it worked for {made.work:.1f} s, over twice its budget of {budget:.1f} s"
@@ -147,6 +150,7 @@ def _execute(
     settings: dict[str, str],
     echo: bool,
     memory: int | None = None,
+    keep: Path | None = None,
 ) -> Run:
     """Run `path` in a child process inside `folder`.
 
@@ -161,6 +165,7 @@ def _execute(
             "keep_going": keep_going,
             "report": str(report),
             "memory": memory,
+            "keep": None if keep is None else str(keep.resolve()),
         }
         environment = {
             **os.environ,
