@@ -13,8 +13,6 @@ _LAST = """\
 from tinygrad_edu.learn import execute
 execute.report({lesson!r}, [], globals(), {path!r})
 """
-    "from tinygrad_edu.learn import execute\nexecute.report({lesson!r}, [], globals(), {path!r})"
-)
 
 
 def run(lesson: str, report: str, keep: Path) -> list[str]:
