@@ -10,6 +10,7 @@ import argparse
 import math
 import os
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ SENTENCE = (
 _FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".tex": "latex"}
 _FORMATS |= {".gv": "dot", ".latex": "latex", ".txt": "text"}
 _FOLDER = Path("~/tinygrad-edu")
+_BOOK = Path(__file__).resolve().parent.parent / "docs" / "book" / "build.py"
 
 
 class RequestError(Exception):
@@ -173,6 +175,19 @@ def _grade(given: argparse.Namespace) -> int:
 
 def _progress(done: learn.Graded) -> None:
     print(f"{done.name}: {done.summary}", file=sys.stderr, flush=True)
+
+
+def _book(given: argparse.Namespace) -> int:
+    """The book: every lesson run, every name documented, one site."""
+    if not _BOOK.is_file():
+        raise RequestError(
+            "the book is built in a checkout of the repository (there is no docs/book here): "
+            'clone it, pip install -e ".[book]", and try again'
+        )
+    command = [sys.executable, str(_BOOK)]
+    command += [] if given.no_browser else ["--open"]
+    command += [] if given.output is None else ["--output", str(given.output)]
+    return subprocess.run(command).returncode
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -368,6 +383,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write a table of comma-separated values",
     )
+
+    book = command("book", _book, "build the book (lessons, reference, pictures) and open it")
+    book.add_argument("--output", type=Path, metavar="FOLDER", help="where to (build/book)")
+    book.add_argument("--no-browser", action="store_true", help="build it, and open nothing")
 
     command("doctor", _doctor, "say what this installation can do, and how to mend it")
     return parser
