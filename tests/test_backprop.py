@@ -392,6 +392,15 @@ class TestMemory:
         assert x.grad is not None
         assert all(ref() is None for ref in inner)
 
+    def test_a_freed_graph_refuses_a_second_pass(self):
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        loss = x.tanh().sum()
+        loss.backward(free=True)
+        once = x.grad.copy()
+        with pytest.raises(RuntimeError, match="dropped its graph"):
+            loss.backward()
+        np.testing.assert_array_equal(x.grad, once)
+
     def test_free_lowers_the_peak(self):
         def peak(free):
             x = Tensor(np.ones(100_000), requires_grad=True)

@@ -229,7 +229,8 @@ class Node:
         return (self._x_data,) if self._y is None else (self._x_data, self._y_data)
 
     def _let_go(self) -> None:
-        """Forget how it was made."""
+        """Forget how it was made; no backward pass leads through it again."""
+        self.requires_grad = False
         self.op = self._grad = self._call = None
         self._x = self._y = self._x_data = self._y_data = self._inputs = self._args = None
 

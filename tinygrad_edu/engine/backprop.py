@@ -229,7 +229,8 @@ def _seed(root: Node, gradient: Any) -> Any:
     if not root.requires_grad:
         raise RuntimeError(
             f"backward from {describe(root)}: nothing was recorded, because no leaf under it has "
-            "requires_grad=True, or it was computed inside no_grad()"
+            "requires_grad=True, it was computed inside no_grad(), or backward(free=True) has "
+            "dropped its graph"
         )
     return root._seed(gradient)
 
