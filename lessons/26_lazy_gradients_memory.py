@@ -109,6 +109,8 @@ for (name, (peak, seen)), colour, mark in zip(
 axes.set(xlabel="readings: up through the layers, and back", ylabel="MiB in use", ylim=(0, None))
 axes.legend()
 plt.show()
+assert 1 <= runs["all kept"][0] / (2 * LAYERS * UNIT) < 1.1
+assert runs["no_grad"][0] < 4 * UNIT
 
 # %% [markdown]
 # ## By hand, with five numbers
@@ -129,7 +131,7 @@ w = Tensor([[0.5, -1.0], [0.25, 0.5]], requires_grad=True, name="w")
 b = Tensor([0.1, 0.2], requires_grad=True, name="b")
 small = ((x @ w + b).tanh() * 3).sum()
 print(keeps(small))
-draw(small, show=["kept"], detail="compact")
+draw(small, show=["kept"])
 
 # %% [markdown]
 # The product with `w` reads `x`, because the gradient of `w` is $x^\top \bar y$. It does not read

@@ -214,6 +214,38 @@ def test_what_is_kept_of_an_mlp_agrees_with_the_memory_in_use():
     assert found.leaves == x.data.nbytes + y.data.nbytes + model[2].weight.data.nbytes
 
 
+def small_convolution():
+    parts = nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
+    return nn.Sequential(*parts, nn.Dropout(0.5), nn.Linear(144, 10)), (64, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        small_convolution,
+        lambda: (nn.LSTM(64, 128), (32, 32, 64)),
+        lambda: (nn.TransformerEncoderLayer(64, 4, 128, batch_first=True), (16, 32, 64)),
+        lambda: (nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.LayerNorm(256)), (256, 64)),
+    ],
+    ids=["convolution", "lstm", "transformer", "gelu and layer norm"],
+)
+def test_what_is_held_agrees_with_the_memory_in_use(made):
+    model, shape = made()
+    x = Tensor(np.random.default_rng(0).normal(size=shape).astype("f4"))
+
+    def loss_of():
+        out = model(x)
+        return (out[0] if isinstance(out, tuple) else out).square().mean()
+
+    loss_of()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    loss = loss_of()
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert keeps(loss).held == pytest.approx(used, rel=0.1)
+
+
 def test_views_are_counted_once_and_unread_results_are_not_needed():
     x = Tensor(np.ones((100, 100)), requires_grad=True)
     out = x.exp().reshape(10_000).reshape(100, 100).tanh()
