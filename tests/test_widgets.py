@@ -12,8 +12,9 @@ import pytest
 from browser import browsing
 from test_picture import neuron
 
-from tinygrad_edu import Stepper, Tensor, Value, explore
+from tinygrad_edu import Stepper, Tensor, Value, explore, plots
 from tinygrad_edu.readers.page import script, style
+from tinygrad_edu.widgets import slides
 from tinygrad_edu.widgets.stepper import widget
 
 
@@ -131,6 +132,55 @@ def test_what_cannot_be_explored():
     with pytest.raises(ValueError, match="no input is called 'c'"):
         explore(f, a=1.0, b=1.0).move(c=2.0)
     assert Value(1.0).grad == 0.0
+
+
+# Slides
+
+
+def one_square(shade):
+    return plots.feature_maps([[[shade]]])
+
+
+def test_the_slider_changes_the_picture(sent):
+    pytest.importorskip("matplotlib")
+    shown = slides(lambda n: plots.feature_maps([[[n, 1]]]), [0, 1, 2])
+    box = shown.widget()
+    slider, image = box.children
+    before = image.value
+    slider.value = 2
+    assert image.value == shown.picture(2) != before
+    assert 'alt="3 of 3"' in image.value
+
+
+def test_a_picture_is_drawn_once_and_a_few_stay():
+    pytest.importorskip("matplotlib")
+    drawn = []
+
+    def f(n):
+        drawn.append(n)
+        return one_square(n)
+
+    shown = slides(f, range(1, 11))
+    assert drawn == []
+    page = shown._repr_mimebundle_()["text/html"]
+    assert drawn == [1, 5, 10]
+    assert page.count("<img") == 3
+    assert shown._repr_mimebundle_()["text/html"] == page
+    assert drawn == [1, 5, 10]
+    assert slides(f, [7], still=5).stills == [0]
+
+
+def test_slides_without_the_widget(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(NotImplementedError):
+        slides(one_square, [1])._ipython_display_()
+
+
+def test_slides_that_show_nothing():
+    with pytest.raises(ValueError, match="slides of 0 values with 3 to keep show nothing"):
+        slides(one_square, [])
+    with pytest.raises(ValueError, match="slides of 1 values with 0 to keep show nothing"):
+        slides(one_square, [1], still=0)
 
 
 # In JupyterLab

@@ -6,6 +6,7 @@ something is shown.
 
 from tinygrad_edu.widgets.dashboard import Dashboard
 from tinygrad_edu.widgets.explore import Explorer, explore
+from tinygrad_edu.widgets.slides import Slides, slides
 from tinygrad_edu.widgets.stepper import Stepper, widget
 
-__all__ = ["Dashboard", "Explorer", "Stepper", "explore", "widget"]
+__all__ = ["Dashboard", "Explorer", "Slides", "Stepper", "explore", "slides", "widget"]
