@@ -34,7 +34,7 @@ edges = ops.conv2d(Tensor(photo[None, None]), Tensor(kernels, dtype="float32")).
 _, row = plt.subplots(1, 3, figsize=(9.6, 2.4), layout="constrained")
 titles = ("the photograph", "brighter to the right", "brighter downwards")
 for axes, picture, title in zip(row, (photo, *edges), titles, strict=True):
-    colours = {"cmap": "gray"} if picture is photo else {"cmap": "PuOr", "vmin": -1.5, "vmax": 1.5}
+    colours = {"cmap": "gray"} if picture is photo else {"cmap": "PuOr", "vmin": -1, "vmax": 1}
     axes.imshow(picture, **colours)
     axes.set_title(title, fontsize=10)
     axes.axis("off")
@@ -70,7 +70,7 @@ def at(place):
     row[0].imshow(digit, cmap="gray_r")
     square = {"fill": False, "edgecolor": ORANGE, "linewidth": 3}
     row[0].add_patch(plt.Rectangle((left - 0.5, top - 0.5), 3, 3, **square))
-    row[1].imshow(right, cmap="PuOr", vmin=-1, vmax=1)
+    row[1].imshow(right, cmap="PuOr", vmin=-2, vmax=2)
     for (i, j), weight in np.ndenumerate(right):
         row[1].text(j, i, f"{weight:.0f}", ha="center", va="center")
     row[2].imshow(seen, cmap="PuOr", vmin=-3, vmax=3)
