@@ -241,9 +241,10 @@ def cnn():
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(5 * 25, 10))
 
 
-def share_read(make, order, signals=learn.pick(full=5000, quick=1000)):
+def share_read(make, order):
     """The share of the test signals that are read, the numbers of every signal in this order."""
     manual_seed(0)
+    signals = learn.pick(full=5000, quick=1000)
     model, parts = make(), [part.batch(range(len(part))) for part in data.mnist1d(signals)]
     train_set, test_set = (
         data.TensorDataset(x.data[:, None, order], y)
@@ -298,7 +299,6 @@ for shift, (shares, name, colour, hatch) in zip((0, 0.4), looks, strict=True):
 axes.set(ylim=(0, 1.25), ylabel="read", yticks=[0, 0.5, 1])
 axes.set_xticks([0.2, 1.2], ["two hidden layers", "three convolutions"])
 axes.legend(ncols=2, loc="upper left")
-plt.show()
 if learn.pick(full=True, quick=False):
     assert shuffled["cnn"] < 0.7
     assert abs(shuffled["mlp"] - in_order["mlp"]) < 0.06
