@@ -10,6 +10,7 @@
 """
 
 from tinygrad_edu.interop.dlpack import from_dlpack
+from tinygrad_edu.interop.onnx import export_onnx
 from tinygrad_edu.interop.pytorch import from_torch, to_torch
 
-__all__ = ["from_dlpack", "from_torch", "to_torch"]
+__all__ = ["export_onnx", "from_dlpack", "from_torch", "to_torch"]

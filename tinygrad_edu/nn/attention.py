@@ -230,10 +230,10 @@ class MultiheadAttention(Module):
         if not present:
             return None
         if all(mask.dtype.kind == "b" for mask in present):
-            hidden = present[0].data
+            hidden = present[0]
             for mask in present[1:]:
-                hidden = hidden | mask.data
-            return Tensor(~hidden)
+                hidden = ops.maximum(hidden, mask)  # or, of bools
+            return ops.equal(hidden, ops.zeros_like(hidden))  # not
         total: Any = 0.0
         for mask in present:
             if mask.dtype.kind == "b":
