@@ -46,10 +46,10 @@ def export_onnx(
 
     Source: https://onnx.ai/onnx/operators/
 
-    >>> from tinygrad_edu import nn, ones
-    >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    >>> [node.op_type for node in export_onnx(model, ones(1, 3)).graph.node]
-    ['Transpose', 'MatMul', 'Add', 'Max']
+    In another program, with ONNX Runtime::
+
+        session = onnxruntime.InferenceSession("model.onnx")
+        (scores,) = session.run(None, {"input": images})
     """
     examples = [example] if isinstance(example, Tensor) else list(example)
     if not all(isinstance(x, Tensor) for x in examples) or not examples:
