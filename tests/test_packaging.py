@@ -76,7 +76,7 @@ def imported_by(paths):
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "jit", "parity"]),
+        ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "cluster", "jit", "parity"]),
         ("lessons", ["lessons", "parity"]),  # compared with PyTorch where it is installed
         ("tests", ["test", "parity", "jit", "cuda12"]),
     ],

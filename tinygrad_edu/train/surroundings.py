@@ -23,8 +23,10 @@ class Silent:
 
 
 @contextlib.contextmanager
-def progress_bar(total: int | None, done: int, show: bool) -> Iterator[Any]:
-    """A tqdm bar over the steps, in the terminal or the notebook; one that shows nothing if asked.
+def progress_bar(total: int | None, done: int, show: bool, unit: str = "step") -> Iterator[Any]:
+    """A tqdm bar, in the terminal or the notebook; one that shows nothing if asked.
+
+    total, done : of the units, steps or others, how many there are and how many are done already.
 
     Raises ImportError, with the command, where tqdm is missing.
     """
@@ -37,7 +39,7 @@ def progress_bar(total: int | None, done: int, show: bool) -> Iterator[Any]:
         raise ImportError(
             'the progress bar needs tqdm: pip install "tinygrad_edu[train]", or progress=False'
         ) from error
-    with tqdm(total=total, initial=done, unit="step", dynamic_ncols=True) as bar:
+    with tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True) as bar:
         yield bar
 
 
