@@ -1,14 +1,8 @@
-"""Samples of the operations on windows, and what PyTorch calls them; see `samples`."""
+"""Samples of the operations on windows; see `samples`."""
 
 import itertools
 
 from samples import s, x
-
-try:
-    import torch
-    import torch.nn.functional as F
-except ModuleNotFoundError:
-    torch = None
 
 # stride, padding, dilation, groups: each in turn, and together
 GEOMETRY = [
@@ -143,62 +137,4 @@ SAMPLES = {
     "avg_pool2d": _pools(4, 3, more=({}, {"count_include_pad": False})),
     "adaptive_avg_pool1d": _bins(6, counts=[1, 2, 4, 6, 9]),
     "adaptive_avg_pool2d": _bins(4, 3, counts=[1, 2, 3, (1, 2), (4, 5)]),
-}
-
-
-def _unfold(x, *, size, stride=1, dilation=1):
-    sizes = size if isinstance(size, tuple) else (size,)
-    steps = stride if isinstance(stride, tuple) else (stride,) * len(sizes)
-    gaps = dilation if isinstance(dilation, tuple) else (dilation,) * len(sizes)
-    lead = x.ndim - len(sizes)
-    for i, (k, step, gap) in enumerate(zip(sizes, steps, gaps, strict=True)):
-        x = x.unfold(lead + i, gap * (k - 1) + 1, step)[..., ::gap]
-    return x
-
-
-def _fold(x, *, shape, **options):
-    """The derivative of PyTorch's unfold."""
-    image = torch.zeros(shape, dtype=x.dtype, requires_grad=True)
-    (out,) = torch.autograd.grad(_unfold(image, **options), image, x, create_graph=True)
-    return out
-
-
-def _by_gradient(conv):
-    def weight(x, y, *, size, groups=1, **options):
-        w = torch.zeros(
-            (y.shape[1], x.shape[1] // groups, *size), dtype=x.dtype, requires_grad=True
-        )
-        out = conv(x, w, groups=groups, **options)
-        return torch.autograd.grad(out, w, y, create_graph=True)[0]
-
-    return weight
-
-
-def _padded_by_hand(conv):
-    """PyTorch's convolution, with pairs of paddings too."""
-
-    def call(x, *operands, padding=0, **options):
-        if isinstance(padding, tuple) and isinstance(padding[0], tuple):
-            x = F.pad(x, [n for pair in reversed(padding) for n in pair])
-            padding = 0
-        return conv(x, *operands, padding=padding, **options)
-
-    return call
-
-
-PARITY = {
-    "unfold": _unfold,
-    "fold": _fold,
-    "conv1d": _padded_by_hand(lambda *a, **o: F.conv1d(*a, **o)),
-    "conv2d": _padded_by_hand(lambda *a, **o: F.conv2d(*a, **o)),
-    "conv_transpose1d": lambda *a, **o: F.conv_transpose1d(*a, **o),
-    "conv_transpose2d": lambda *a, **o: F.conv_transpose2d(*a, **o),
-    "conv_weight1d": _by_gradient(lambda *a, **o: F.conv1d(*a, **o)),
-    "conv_weight2d": _by_gradient(lambda *a, **o: F.conv2d(*a, **o)),
-    "max_pool1d": lambda x, **o: F.max_pool1d(x, **o),
-    "max_pool2d": lambda x, **o: F.max_pool2d(x, **o),
-    "avg_pool1d": lambda x, **o: F.avg_pool1d(x, **o),
-    "avg_pool2d": lambda x, **o: F.avg_pool2d(x, **o),
-    "adaptive_avg_pool1d": lambda x, **o: F.adaptive_avg_pool1d(x, **o),
-    "adaptive_avg_pool2d": lambda x, **o: F.adaptive_avg_pool2d(x, **o),
 }

@@ -19,7 +19,7 @@ def from_torch(x: Any) -> Any:
 
     Raises TypeError for anything else, and for dtypes that a Tensor does not hold.
     """
-    torch = _torch()
+    torch = torch_module()
 
     if isinstance(x, torch.Tensor):
         return from_dlpack((x.float() if x.dtype == torch.bfloat16 else x).detach())
@@ -36,7 +36,7 @@ def to_torch(x: Any) -> Any:
 
     Raises TypeError for anything else, and for dtypes that PyTorch does not have.
     """
-    torch = _torch()
+    torch = torch_module()
 
     if isinstance(x, Tensor):
         array = x.data
@@ -47,7 +47,8 @@ def to_torch(x: Any) -> Any:
     return _each(to_torch, x, "to_torch takes Tensors")
 
 
-def _torch() -> Any:
+def torch_module() -> Any:
+    """The module ``torch``; an ImportError that says how to get it where there is none."""
     try:
         import torch
     except ImportError as error:
