@@ -1,11 +1,20 @@
 """Other libraries: the numbers are the same, and so is the memory where that is promised."""
 
+import subprocess
 import sys
+import warnings
 
+import modules_sequence
+import modules_table
 import numpy as np
 import pytest
+from modules_made import function_of, made, operand
+from modules_table import Packed
 
-from tinygrad_edu import Tensor, interop, nn
+from tinygrad_edu import Tensor, interop, manual_seed, nn, no_grad, ops, randn
+from tinygrad_edu.node import nodes_in
+
+MODULES = {**modules_table.MODULES, **modules_sequence.MODULES}
 
 DTYPES = ["bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64"]
 
@@ -111,3 +120,117 @@ def test_what_is_no_tensor_is_refused(convert):
     pytest.importorskip("torch")
     with pytest.raises(TypeError, match=f"{convert} takes .* and lists and dicts of them, not int"):
         getattr(interop, convert)({"a": 3})
+
+
+def unpacked(name):
+    rows = MODULES[name]
+    return [row for row in rows if not any(isinstance(x, Packed) for x in row.inputs)]
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_becomes_pytorchs(name):
+    torch = pytest.importorskip("torch")
+
+    def theirs(x):
+        return tuple(map(theirs, x)) if isinstance(x, tuple) else interop.to_torch(x)
+
+    def flat(x):
+        return [x] if isinstance(x, torch.Tensor) else [y for part in x or () for y in flat(part)]
+
+    for config in unpacked(name):
+        manual_seed(0)
+        ours = made(name, config.args, config.options).eval()
+        inputs = [operand(x) for x in config.inputs]
+        named = {key: operand(x) for key, x in config.named.items()}
+        with warnings.catch_warnings(), torch.no_grad(), no_grad():
+            warnings.simplefilter("ignore")  # PyTorch's advice on faster options
+            other = interop.to_torch(ours)
+            wanted = [x.data for x in nodes_in(ours(*inputs, **named))]
+            for_them = [theirs(x) if nodes_in_any(x) else x for x in inputs]
+            got = other(
+                *for_them, **{k: theirs(x) if nodes_in_any(x) else x for k, x in named.items()}
+            )
+        assert list(other.state_dict()) == list(ours.state_dict())
+        assert not any(part.training for part in other.modules())
+        for mine, x in zip(wanted, flat(got), strict=True):
+            np.testing.assert_allclose(mine, x.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def nodes_in_any(x):
+    return any(True for _ in nodes_in(x))
+
+
+@pytest.mark.parity
+def test_a_model_goes_over_with_its_modes_names_and_frozen_parameters():
+    torch = pytest.importorskip("torch")
+    model = nn.Sequential(nn.Linear(2, 3), nn.ModuleList([nn.Dropout(0.5)]))
+    model[0].weight.requires_grad = False
+    model[1].eval()
+    other = interop.to_torch(model)
+    assert isinstance(other, torch.nn.Sequential)
+    assert isinstance(other[1], torch.nn.ModuleList)
+    assert [p.requires_grad for p in other.parameters()] == [False, True]
+    assert [part.training for part in other.modules()] == [True, True, False, False]
+    with torch.no_grad():
+        other[0].bias += 1.0  # a copy
+    assert model[0].bias.data.max() < 1.0
+    assert interop.to_torch(nn.Linear(2, 2, dtype="float64")).weight.dtype == torch.float64
+
+
+@pytest.mark.parity
+def test_what_pytorch_does_not_have_is_named():
+    pytest.importorskip("torch")
+
+    class Mine(nn.Module):
+        pass
+
+    with pytest.raises(TypeError, match="has no module Mine; write it there"):
+        interop.to_torch(nn.Sequential(Mine()))
+    attention = nn.MultiheadAttention(4, 1)
+    attention.rotary = nn.RotaryPositionalEncoding(4)
+    with pytest.raises(TypeError, match="no rotary encoding"):
+        interop.to_torch(attention)
+    layer = nn.TransformerEncoderLayer(4, 1, activation=lambda x: x)
+    with pytest.raises(TypeError, match="an activation of your own"):
+        interop.to_torch(layer)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_becomes_a_program_of_numpy(name):
+    for config in unpacked(name)[:3]:
+        function, given = function_of(name, config)
+        text = interop.export_program(function, given)
+        assert "import tinygrad" not in text
+        names = {}
+        exec(text, names)
+        with no_grad():
+            wanted = [x.data for x in nodes_in(function(*given))]
+        got = names["model"](*[x.data for x in given])
+        for mine, x in zip(wanted, got if isinstance(got, tuple) else (got,), strict=True):
+            np.testing.assert_allclose(x, mine, rtol=1e-5, atol=1e-6)
+
+
+def test_a_program_stands_alone(tmp_path):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.Flatten(), nn.Linear(8, 3))
+    x = randn(2, 1, 4, 4)
+    interop.export_program(model, x, tmp_path / "net.py", name="predict")
+    np.save(tmp_path / "x.npy", x.data)
+    code = (
+        "import sys; sys.modules['tinygrad_edu'] = None\n"
+        "import numpy, net; numpy.save('y.npy', net.predict(numpy.load('x.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    with no_grad():
+        wanted = model(x).data
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), wanted, rtol=1e-5, atol=1e-6)
+    assert "# 0.weight" in (tmp_path / "net.py").read_text()
+
+
+def test_what_cannot_be_a_program_is_named():
+    with pytest.raises(ValueError, match="'a b' cannot be the name"):
+        interop.export_program(ops.tanh, randn(2), name="a b")
+    with pytest.raises(NotImplementedError, match="draws random numbers"):
+        interop.export_program(lambda x: ops.normal_like(x), randn(2))
+    with pytest.raises(TypeError, match="the example is a Tensor"):
+        interop.export_program(ops.tanh, 3)

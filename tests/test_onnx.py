@@ -4,7 +4,8 @@ import modules_sequence
 import modules_table
 import numpy as np
 import pytest
-from modules_table import Fixed, Packed, Part
+from modules_made import function_of
+from modules_table import Packed
 
 from tinygrad_edu import Tensor, compile, manual_seed, nn, no_grad, ops, randn
 from tinygrad_edu.interop import export_onnx
@@ -20,46 +21,6 @@ def runtime():
     found = pytest.importorskip("onnxruntime")
     found.set_default_logger_severity(3)
     return found
-
-
-def tensor(array):
-    return Tensor(array.astype("float32") if array.dtype.kind == "f" else array)
-
-
-def made(name, args, options):
-    def argument(x):
-        if isinstance(x, np.ndarray):
-            return tensor(x)
-        return made(x.name, x.args, x.options) if isinstance(x, Part) else x
-
-    options = {key: argument(x) for key, x in options.items()}
-    return getattr(nn, name)(*map(argument, args), **options)
-
-
-def operand(x):
-    x = x.array if isinstance(x, Fixed) else x
-    if isinstance(x, tuple):
-        return tuple(map(operand, x))
-    return tensor(x) if isinstance(x, np.ndarray) else x
-
-
-def function_of(name, config):
-    """A configuration as a function of Tensors, and Tensors to call it with."""
-    manual_seed(0)
-    module = made(name, config.args, config.options).eval()
-    inputs = [operand(x) for x in config.inputs]
-    named = {key: operand(x) for key, x in config.named.items()}
-
-    def filled(x, given):
-        if isinstance(x, tuple):
-            return tuple(filled(part, given) for part in x)
-        return next(given) if isinstance(x, Tensor) else x
-
-    def function(*given):
-        given = iter(given)
-        return module(*[filled(x, given) for x in inputs], **named)
-
-    return function, list(nodes_in(inputs))
 
 
 def of_size(x, axis, size):

@@ -13,5 +13,14 @@ from tinygrad_edu.interop.dlpack import from_dlpack
 from tinygrad_edu.interop.onnx import export_onnx
 from tinygrad_edu.interop.parity import Difference, parity
 from tinygrad_edu.interop.pytorch import from_torch, to_torch
+from tinygrad_edu.interop.standalone import export_program
 
-__all__ = ["Difference", "export_onnx", "from_dlpack", "from_torch", "parity", "to_torch"]
+__all__ = [
+    "Difference",
+    "export_onnx",
+    "export_program",
+    "from_dlpack",
+    "from_torch",
+    "parity",
+    "to_torch",
+]

@@ -111,6 +111,7 @@ def _argument(value: Any, torch: Any) -> Any:
     return to_torch(value).clone() if isinstance(value, Tensor) else value
 
 
+_LAYERS: tuple[type, ...] = (TransformerEncoderLayer, TransformerDecoderLayer)
 _NOT_GIVEN = ("device", "dtype", "inplace", "generator", "args", "kwargs")
 
 
@@ -126,7 +127,7 @@ def _arguments(module: Any) -> dict[str, Any]:
         return {**sizes, **parts, "batch_first": attention.batch_first}
     names = [x for x in inspect.signature(type(module)).parameters if x not in _NOT_GIVEN]
     given = {name: getattr(module, name) for name in names if hasattr(module, name)}
-    if isinstance(module, TransformerEncoderLayer | TransformerDecoderLayer):
+    if type(module) in _LAYERS:
         known = {F.relu: "relu", F.gelu: "gelu"}
         given |= {
             "d_model": module.self_attn.embed_dim,

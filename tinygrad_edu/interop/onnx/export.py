@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.interop.models import examples_of, names_of_captured, traced
 from tinygrad_edu.interop.onnx.writing import Writing
 from tinygrad_edu.nn.module import Module
-from tinygrad_edu.node import Node, no_grad, nodes_in, set_mode
 from tinygrad_edu.readers.program.steps import Program
-from tinygrad_edu.readers.program.tape import Tape
-from tinygrad_edu.readers.program.tracing import Trace
 
 _SIZES = (2, 3)  # of the batch, in the two traces that are compared
 
@@ -51,36 +48,18 @@ def export_onnx(
         session = onnxruntime.InferenceSession("model.onnx")
         (scores,) = session.run(None, {"input": images})
     """
-    examples = [example] if isinstance(example, Tensor) else list(example)
-    if not all(isinstance(x, Tensor) for x in examples) or not examples:
-        raise TypeError("export_onnx: the example is a Tensor, or several in a list")
+    examples = examples_of(example, "export_onnx")
     axes = _axes(batch_axis, len(examples))
-    with _in_eval_mode(model):
-        traces = [
-            _trace(model, list(map(_resized, examples, axes, [n] * len(axes)))) for n in _SIZES
-        ]
+    sizes = [[_resized(x, axis, n) for x, axis in zip(examples, axes, strict=True)] for n in _SIZES]
+    traces = [traced(model, given, "export_onnx") for given in sizes]
     programs = [trace.program for trace in traces]
     _compare(programs)
-    weights = zip(_names(model, traces[0].captured), traces[0].captured, strict=True)
+    weights = zip(names_of_captured(model, traces[0]), traces[0].captured, strict=True)
     writing = Writing(programs[0], programs[-1], _SIZES[0])
     made = writing.model(axes, [(name, node._data) for name, node in weights])
     if path is not None:
         Path(path).write_bytes(made.SerializeToString())
     return made
-
-
-def _trace(model: Callable[..., Any], examples: list[Tensor]) -> Trace:
-    """What the model does to examples of some size."""
-    tape = Tape()
-    order: list[Node] = [Tensor._constant(x.data) for x in examples]
-    with no_grad(), set_mode(tape=tape):
-        returned = model(*order)
-    results = list(nodes_in(returned))
-    if not results:
-        raise TypeError(f"export_onnx: the model returned {type(returned).__name__}, no Tensor")
-    if tape.draws:
-        raise NotImplementedError("export_onnx: the model draws random numbers, even in eval mode")
-    return Trace(tape, order, results, {})
 
 
 def _axes(batch_axis: Any, count: int) -> list[int | None]:
@@ -113,26 +92,3 @@ def _compare(programs: list[Program]) -> None:
             "export_onnx: the model does different things for batches of 2 and of 3; pass "
             "batch_axis=None to export it for the size of the example"
         )
-
-
-def _names(model: Any, captured: list[Node]) -> list[str]:
-    """What the model calls each captured node."""
-    named: list[tuple[str, Node]] = []
-    if isinstance(model, Module):
-        named = [*model.named_parameters(), *model.named_buffers()]
-    known = {node: name for name, node in named}
-    return [known.get(node, f"captured_{i}") for i, node in enumerate(captured)]
-
-
-@contextlib.contextmanager
-def _in_eval_mode(model: Any) -> Iterator[None]:
-    """Every module in eval mode inside, and afterwards as it was."""
-    modules = list(model.modules()) if isinstance(model, Module) else []
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, training in zip(modules, modes, strict=True):
-            module.training = training
