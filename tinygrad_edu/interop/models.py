@@ -18,8 +18,9 @@ def examples_of(example: Tensor | Sequence[Tensor], asking: str) -> list[Tensor]
 
     Raises TypeError, in the name of the function that asks, for anything else.
     """
-    examples = list(example) if isinstance(example, tuple | list) else [example]
-    if not all(isinstance(x, Tensor) for x in examples) or not examples:
+    given = example if isinstance(example, tuple | list) else [example]
+    examples = [x for x in given if isinstance(x, Tensor)]
+    if len(examples) < len(given) or not examples:
         raise TypeError(f"{asking}: the example is a Tensor, or several in a list")
     return examples
 
