@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import harness, lstm, scalar_mlp, tensor_mlp, transformer
+from benchmarks import harness, lenet, lstm, scalar_mlp, tensor_mlp, transformer
 
 TITLE = "Programs: one step of a compiled function"
 Step = Callable[[], float]
@@ -143,7 +143,7 @@ def products(name: str) -> float:
     return statistics.median(times)
 
 
-def _block(activation: str) -> Step:
+def _block(activation: str, jit: str | None = None) -> Step:
     """The transformer block, compiled."""
     from tinygrad_edu import Tensor, compile, nn, optim
 
@@ -152,11 +152,11 @@ def _block(activation: str) -> Step:
     model.load_state_dict(transformer._state(model))
     optimizer = optim.SGD(model.parameters(), lr=transformer.LEARNING_RATE)
     inputs, targets = map(Tensor, transformer.data())
-    loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x), y))
+    loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x), y), jit=jit)
     return _descending(lambda: loss_of(inputs, targets), optimizer)
 
 
-def _lstm() -> Step:
+def _lstm(jit: str | None = None) -> Step:
     """The LSTM, compiled."""
     from tinygrad_edu import Tensor, compile, nn, optim
 
@@ -165,8 +165,22 @@ def _lstm() -> Step:
     model.load_state_dict(state)
     optimizer = optim.SGD(model.parameters(), lr=lstm.LEARNING_RATE)
     inputs, targets = Tensor(x), Tensor(y)
-    loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x)[0], y))
+    loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x)[0], y), jit=jit)
     return _descending(lambda: loss_of(inputs, targets), optimizer)
+
+
+def _lenet(jit: str | None = None) -> Step:
+    """LeNet, compiled."""
+    from tinygrad_edu import Tensor, compile, nn, optim
+
+    model, loss_of_logits = lenet._model(nn), nn.CrossEntropyLoss()
+    x, y, weights, biases = lenet.data()
+    arrays = [array for pair in zip(weights, biases, strict=True) for array in pair]
+    model.load_state_dict(dict(zip(model.state_dict(), arrays, strict=True)))
+    optimizer = optim.SGD(model.parameters(), lr=lenet.LEARNING_RATE)
+    images, classes = Tensor(x), Tensor(y)
+    loss_of = compile(lambda x, y: loss_of_logits(model(x), y), jit=jit)
+    return _descending(lambda: loss_of(images, classes), optimizer)
 
 
 def _descending(loss_of: Callable[[], Any], optimizer: Any) -> Step:

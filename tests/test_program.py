@@ -24,9 +24,10 @@ from tinygrad_edu import (
     rand,
 )
 from tinygrad_edu.ops import lookup
-from tinygrad_edu.readers.program import passes
+from tinygrad_edu.readers.program import chains, passes, writer
 
 F = nn.functional
+CHAINS = ("loops", "blocks")
 RNG = np.random.default_rng(5)
 
 
@@ -403,8 +404,8 @@ class TestRefused:
             compile(lambda x: 3)(Tensor([1.0]))
         with pytest.raises(TypeError, match="takes a function, not a int"):
             compile(3)
-        with pytest.raises(ValueError, match="has no pass 'loops'; it has"):
-            compile(lambda x: x, passes=("loops",))
+        with pytest.raises(ValueError, match="has no pass 'unroll'; it has"):
+            compile(lambda x: x, passes=("unroll",))
         with pytest.raises(RuntimeError, match="has not been called yet"):
             _ = compile(lambda x: x).source
 
@@ -609,8 +610,83 @@ class TestManySamples:
         assert (out.data, out.requires_grad) == (6.0, False)
 
 
+def chained(dtype):
+    """A program whose elementwise steps are worth a chain: broadcasting, slices, both dtypes."""
+
+    def leaf(*shape):
+        return Tensor(RNG.normal(size=shape), dtype=dtype, requires_grad=True)
+
+    w, b, scale = leaf(8, 70), leaf(70), leaf()
+
+    def f(x, w):
+        h = ((x + w) * b).relu().tanh() * 0.5 + scale
+        kept = ops.where(h > 0.25, h, 1.0 - h * h) / (h.abs() + 1.0)
+        half = kept[..., :35] * kept[..., 35:] - b[35:]
+        return (half * half).sum() + (h * w).sum()
+
+    return f, [leaf(8, 1), w], (b, scale)
+
+
+class TestChains:
+    @pytest.fixture(autouse=True)
+    def _small_arrays_are_large(self, monkeypatch):
+        monkeypatch.setattr(chains, "_LARGE", 200)
+        monkeypatch.setattr(writer, "BLOCK", 200)
+
+    def check(self, dtype, **options):
+        f, nodes, closed = chained(dtype)
+
+        def all_of(g):
+            for x in closed:
+                x.grad = None
+            return [*results(g, nodes), *(x.grad for x in closed)]
+
+        compiled = compile(f, **options)
+        for found, wanted in zip(all_of(compiled), all_of(compile(f, passes=())), strict=True):
+            assert np.array_equal(found, wanted)
+            assert found.dtype == wanted.dtype == dtype
+        return compiled
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_blocks_change_no_number(self, dtype):
+        compiled = self.check(dtype)
+        assert "in range(0, 8, " in compiled.source
+        assert "run as chains: " in compiled.report()
+
+    def test_loops_in_machine_code_change_no_number(self):
+        pytest.importorskip("numba")
+        compiled = self.check("float32", jit="numba")
+        assert "for i_1 in range(out.shape[1])" in compiled.source
+        assert "35 + i_1" in compiled.source
+
+    def test_they_can_be_left_out(self):
+        few = tuple(name for name in passes.PASSES if name not in CHAINS)
+        assert "chain_" not in self.check("float32", passes=few).source
+
+    def test_a_view_of_what_is_written_over_is_read_before(self):
+        x = Tensor(RNG.normal(size=(20, 20)), requires_grad=True)
+
+        def f(x):
+            square = x @ x
+            return (square * 0.5 + ops.matrix_transpose(square) * 2.0 - 1.0).sum()
+
+        expected = results(compile(f, passes=()), [x])
+        compiled = compile(f)
+        for found, wanted in zip(results(compiled, [x]), expected, strict=True):
+            assert np.array_equal(found, wanted)
+        assert "chain_1(empty(" in compiled.source
+
+    def test_equal_chains_are_written_once_and_drawn_as_one_operation(self):
+        compiled = compile(lambda x, y: ((x * 2.0 + 1.0).sum(), (y * 2.0 + 1.0).sum()))
+        compiled(Tensor(np.ones((20, 20))), Tensor(np.zeros((20, 20))))
+        assert compiled.source.count("def chain_") == 1
+        assert compiled.source.count(" chain_1(") == 3
+        assert "chain" in [n.op.name for n in compiled.graph().nodes if n.op]
+        assert "* +" in draw(compiled).svg
+
+
 class TestPasses:
-    @pytest.mark.parametrize("name", passes.PASSES)
+    @pytest.mark.parametrize("name", [n for n in passes.PASSES if n not in CHAINS])
     def test_each_alone_changes_no_number_and_finds_something(self, name):
         f, w, x = a_program()
         plain, chosen = compile(f, passes=()), compile(f, passes=(name,))

@@ -1,7 +1,8 @@
 """The program reading: a function, traced once, as readable Python that runs fast.
 
 What a compiler does, one idea per file: `tape` notes what the function did, `tracing` reads its
-operations and their derivatives into `steps`, `passes` make the steps fewer, `writer` turns them
+operations and their derivatives into `steps`, `passes` make the steps fewer, `chains` run some
+of them together, `writer` turns them
 into source, `loading` into functions, `compiled` calls them; `guards` say when to trace again.
 """
 

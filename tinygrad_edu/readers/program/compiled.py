@@ -11,6 +11,7 @@ import numpy
 from tinygrad_edu.engine.backprop import grad
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.engine.value import Value
+from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.node import Node, current_mode, nodes_in, record, set_mode
 from tinygrad_edu.ops.random import watch_generators
 from tinygrad_edu.ops.registry import Op, edition, graph
@@ -98,9 +99,9 @@ class Compiled:
     def report(self) -> str:
         """What was done to the program that ran last, one line each, as text.
 
-        Operations before and after the passes, results written over others, bytes of all results
-        and of those kept for the backward pass, and floating-point operations (a multiplication
-        and an addition each count as one).
+        Operations before and after the passes, those that run in chains, results written over
+        others, bytes of all results and of those kept for the backward pass, and floating-point
+        operations (a multiplication and an addition each count as one).
 
         >>> from tinygrad_edu import Tensor, compile
         >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -156,7 +157,8 @@ def compile(
     f : a function, module or method of Tensors or of Values (arrays arrive as Tensors), in any
         nesting of tuples, lists and dictionaries; it returns nodes, in the same way.
     passes : the names of the optimisations to apply; all by default.
-    jit : "numba" compiles what `vectorize` returns to machine code (the extra ``jit``).
+    jit : "numba" compiles chains of arithmetic, and what `vectorize` returns, to machine code (the
+        extra ``jit``), at about half a second for each chain that is new.
 
     What is traced is what f does with nodes.  Other Python values, the numbers among the arguments
     and the branches they decide included, are baked in: a new number, shape, dtype, or mode
@@ -246,9 +248,11 @@ class Entry:
                 )
             trace = Trace(tape, order, results, names_of(self.function, tape, given, named))
         self.traced = trace.program
-        self.program = improve(trace.program, owner.passes)
-        self.written = write(self.program, title)
         self.xp = trace.recording.xp
+        machine = () if owner.jit else ("loops",)
+        without = machine if self.xp is NUMPY else ("loops", "blocks")
+        self.program = improve(trace.program, owner.passes, without)
+        self.written = write(self.program, title)
         self.loaded = load(self.written, self.xp, title)
         self.captured = trace.captured
         self.guards = Guards(self.function, tape, trace.captured)

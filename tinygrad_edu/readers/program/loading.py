@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import linecache
 import math
@@ -16,6 +17,15 @@ from tinygrad_edu.readers.program.words import meaning
 from tinygrad_edu.readers.program.writer import Written
 
 _numbers = itertools.count(1)
+
+# What a source may say beside the words of the vocabulary.
+_WORDS: dict[str, Any] = {
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "empty": numpy.empty,
+    "float32": numpy.float32,
+    "float64": numpy.float64,
+}
 
 
 class Loaded:
@@ -33,15 +43,20 @@ def load_loop(written: Written) -> Callable[..., Any]:
 
     Raises ModuleNotFoundError, with the command that installs numba, if it is missing.
     """
+    return _machine_code(written.text, written.uses)
+
+
+@functools.lru_cache(256)
+def _machine_code(text: str, uses: frozenset[str]) -> Callable[..., Any]:
+    """The function `loop` of a source, to be compiled when it is called."""
     try:
         import numba
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             'jit="numba" needs numba: pip install "tinygrad_edu[jit]"'
         ) from error
-    names: dict[str, Any] = {"inf": float("inf"), "nan": float("nan")}
-    names |= {name: getattr(numpy, name, None) or getattr(math, name) for name in written.uses}
-    exec(compile(written.text, "<loop>", "exec", dont_inherit=True), names)
+    names = {name: getattr(numpy, name, None) or getattr(math, name) for name in uses} | _WORDS
+    exec(compile(text, "<loop>", "exec", dont_inherit=True), names)
     # Under numba's "numpy" errors, division and logarithms give inf and nan as ours do.
     compiled: Callable[..., Any] = numba.njit(error_model="numpy")(names["loop"])
     return compiled
@@ -51,12 +66,12 @@ def load(written: Written, xp: Any, title: str = "f") -> Loaded:
     """The functions of a source, its words meaning what they mean in namespace `xp`."""
     filename = f"<program {next(_numbers)}: {identifier(title)}>"
     names: dict[str, Any] = {
-        "inf": float("inf"),
-        "nan": float("nan"),
+        **_WORDS,
         **{name: meaning(name, xp) for name in written.uses},
         **written.objects,
     }
     exec(compile(written.text, filename, "exec", dont_inherit=True), names)
+    names |= {k: _machine_code(*text) for k, text in written.loops.items()}
     lines = written.text.splitlines(keepends=True)
     linecache.cache[filename] = (len(written.text), None, lines, filename)
     found = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinygrad_edu.readers.program.steps import Step
+from tinygrad_edu.readers.program.steps import CHAIN, Step
 from tinygrad_edu.readers.program.words import FRESH, INTO, may_alias
 
 
@@ -31,17 +31,28 @@ def takeovers(steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int]
     """Which steps may write their result over an operand: {step: operand}.
 
     The operand must be an array of the same shape and dtype that was made in this function, that
-    nobody else holds, and that this step is the last to read.  (What has no axes is a number.)
+    nobody else holds, and that this step is the last to read.  (What has no axes is a number.)  A
+    chain writes a block before it reads the next, so it may read no view of it besides.  One that
+    is a loop over elements writes elsewhere: memory that overlaps makes machine code slow.
     """
     found: dict[int, int] = {}
     for i in body:
         step = steps[i]
-        if step.name not in INTO or step.shape == ():
+        chain = step.name == CHAIN and not step.options["loop"]
+        if not (step.name in INTO or chain) or step.shape == ():
             continue
         for j in step.inputs:
             x = steps[j]
             same = x.shape == step.shape and x.dtype == step.dtype
-            if same and x.name in FRESH and last.get(j) == i:
+            seen = chain and any(_owner(steps, k) == j for k in step.inputs if k != j)
+            if same and x.name in FRESH and last.get(j) == i and not seen:
                 found[i] = j
                 break
     return found
+
+
+def _owner(steps: tuple[Step, ...], i: int) -> int:
+    """The result that i may be a view of."""
+    while may_alias(steps[i]):
+        i = steps[i].inputs[0]
+    return i

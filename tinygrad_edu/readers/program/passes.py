@@ -13,7 +13,8 @@ import numpy
 from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.steps import LEAVES, Program, Ref, Rewriting, Step, rewrite
+from tinygrad_edu.readers.program.chains import blocks, loops
+from tinygrad_edu.readers.program.steps import GONE, LEAVES, Program, Ref, Rewriting, Step, rewrite
 from tinygrad_edu.readers.program.words import family, may_alias, meaning
 
 _LARGEST = 2**20  # elements of a constant that is worth keeping
@@ -122,15 +123,22 @@ def _shown(program: Program) -> set[int]:
 
 
 def _merged(new: Rewriting, step: Step) -> Step:
-    """A reshape of a reshape as one; the product with -1 as a minus sign."""
+    """A reshape of a reshape as one; the product with -1 as a minus sign.
+
+    A transposed array stays reshaped twice: that puts it in order in memory, for faster products.
+    """
     first = new.steps[step.inputs[0]]
-    if step.name == first.name == "reshape":
+    if step.name == first.name == "reshape" and not _is_turned(new.steps[first.inputs[0]]):
         return step._replace(inputs=first.inputs)
     if step.name == "multiply" and _is(new, step.inputs[1], -1.0):
         return step._replace(name="negative", inputs=step.inputs[:1])
     if step.name == "multiply" and _is(new, step.inputs[0], -1.0):
         return step._replace(name="negative", inputs=step.inputs[1:])
     return step
+
+
+def _is_turned(step: Step) -> bool:
+    return step.name in ("transpose", "matrix_transpose")
 
 
 def _unchanged(new: Rewriting, step: Step) -> int | None:
@@ -246,9 +254,6 @@ def drop_dead(program: Program) -> Program:
     return rewrite(program, visit)
 
 
-GONE = -1  # the new place of a step that is dropped
-
-
 PASSES: dict[str, Callable[[Program], Program]] = {
     "fold": fold_constants,
     "literals": literals,
@@ -256,12 +261,14 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "share": share,
     "keep less": keep_less,
     "dead": drop_dead,
+    "loops": loops,
+    "blocks": blocks,
 }
 
 
-def improve(program: Program, passes: Iterable[str]) -> Program:
-    """The program after the passes of these names."""
-    chosen = set(passes)
+def improve(program: Program, passes: Iterable[str], without: Iterable[str] = ()) -> Program:
+    """The program after the passes of these names, but those that do not go with its arrays."""
+    chosen = set(passes) - set(without)
     for name, change in PASSES.items():
         if name in chosen:
             program = change(program)

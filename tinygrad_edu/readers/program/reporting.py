@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tinygrad_edu.readers.program.steps import LEAVES, SOURCE, Program, Step
+from tinygrad_edu.readers.program.chains import inner_steps
+from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Program, Step
 from tinygrad_edu.readers.program.words import VIEWS, family
 from tinygrad_edu.readers.program.writer import Written
 
@@ -14,11 +15,13 @@ def report(traced: Program, program: Program, written: Written, title: str) -> s
     computed = [s for s in program.steps if s.name not in (*LEAVES, SOURCE, *VIEWS)]
     shapes = ", ".join(str(s.shape) for s in program.steps if s.name == "input" and s.shape)
     results = sum(s.nbytes for s in computed)
+    chains = [list(inner_steps(s)) for s in computed if s.name == CHAIN]
     kept = sum(program.steps[i].nbytes for i in written.kept)
     return "\n".join(
         [
             f"{title}: a program for {shapes or 'numbers'}",
             f"operations: {traced.operations} traced, {program.operations} left",
+            *([f"run as chains: {sum(map(len, chains))} in {len(chains)}"] if chains else []),
             f"written over another result: {written.over}",
             f"bytes: {results} of results, {kept} kept for the backward pass",
             f"floating-point operations: {sum(flops(program, s) for s in computed)}",
@@ -28,6 +31,8 @@ def report(traced: Program, program: Program, written: Written, title: str) -> s
 
 def flops(program: Program, step: Step) -> int:
     """Floating-point operations of a step: 2 n k m for a product, one per element elsewhere."""
+    if step.name == CHAIN:
+        return step.size * len(list(inner_steps(step)))
     operands = [program.steps[i] for i in step.inputs]
     if step.name == "matmul":
         return 2 * step.size * operands[0].shape[-1]

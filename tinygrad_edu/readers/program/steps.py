@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 LEAVES = ("input", "constant", "seed")
+CHAIN = "chain"  # several elementwise steps, in its option `steps`, that run together
 SOURCE = "source"  # calls its option `read`: for an array from outside, or random numbers
 
 
@@ -104,9 +105,11 @@ class Program:
 
     @property
     def operations(self) -> int:
-        """How many steps compute something."""
+        """How many steps compute something; a chain is one."""
         return sum(step.name not in LEAVES for step in self.steps)
 
+
+GONE = -1  # the new place of a step that is dropped
 
 Visit = Callable[["Rewriting", Step], "Step | int"]
 

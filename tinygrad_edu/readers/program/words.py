@@ -9,7 +9,7 @@ import numpy
 
 from tinygrad_edu.namespaces.vocabulary import ELEMENTWISE, VOCABULARY
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.steps import LEAVES, SOURCE, Step
+from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Step
 
 OPERATORS = ("add", "subtract", "multiply", "negative")
 COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
@@ -25,7 +25,8 @@ INTO = {
 } - {"power"}  # `Arrays.power` is x**y, which is quicker
 
 # Names whose results nobody else holds.
-FRESH = INTO | {"matmul", "where", "astype", "sum", "max", "min", "prod", "cumsum", "power", "erf"}
+FRESH = INTO | {"matmul", "where", "astype", "power", "erf", CHAIN}
+FRESH |= {"sum", "max", "min", "prod", "cumsum"}
 
 
 def kept(name: str) -> bool:
@@ -39,7 +40,7 @@ def kept(name: str) -> bool:
 
 def may_alias(step: Step) -> bool:
     """Whether the result may share memory with the first operand."""
-    if step.name in (*LEAVES, SOURCE) or not step.inputs:
+    if step.name in (*LEAVES, SOURCE, CHAIN) or not step.inputs:
         return False
     return step.name in (*VIEWS, "einsum", "to_device") or kept(step.name)
 
@@ -48,7 +49,7 @@ def family(step: Step) -> str:
     """The file of ops/ that a step's name is from; nothing for a leaf."""
     if step.name == SOURCE:
         return "random"
-    return "" if step.name in LEAVES else lookup(step.name).family
+    return "" if step.name in (*LEAVES, CHAIN) else lookup(step.name).family
 
 
 def meaning(name: str, xp: Any) -> Callable[..., Any]:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.readers.program.chains import BLOCK, inner_steps
 from tinygrad_edu.readers.program.memory import last_reads, takeovers
 from tinygrad_edu.readers.program.names import Names, comment
-from tinygrad_edu.readers.program.steps import LEAVES, SOURCE, Program, Ref, Step
+from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Program, Ref, Step
+from tinygrad_edu.readers.program.words import INTO
 
 INFIX = {
     "add": "+",
@@ -32,7 +34,8 @@ AUGMENTED = ("add", "subtract", "multiply")  # where `x += y` writes into x
 _SMALL = 2**14  # bytes of results below which it is not said that they are not needed any more
 _WIDTH = 96  # columns up to which steps that are used once are written inside the next
 _INDENT = "    "
-_RESERVED = {"saved", "inf", "nan", "forward", "slice"}
+_RESERVED = {"saved", "inf", "nan", "forward", "slice", "empty", "range", "len"}
+_RESERVED |= {"float32", "float64"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Written:
     objects : the objects that stand in it by name: arrays, generators.
     kept : the places of the results that are kept for a backward pass.
     over : how many results are written over another.
+    loops : the functions in it that are for machine code, the text of each and what it calls.
     names : what each result is called; in a program of numbers, some are expressions.
     """
 
@@ -52,6 +56,7 @@ class Written:
     objects: dict[str, Any]
     kept: frozenset[int] = frozenset()
     over: int = 0
+    loops: Mapping[str, tuple[str, frozenset[str]]] = dataclasses.field(default_factory=dict)
     names: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
@@ -78,7 +83,8 @@ class _Writer:
     def __init__(self, program: Program, title: str, reuse: bool) -> None:
         self.program = program
         self.title = comment(title)
-        self.uses = {step.name for step in program.steps} - {*LEAVES, *LEVELS, SOURCE}
+        inner = (s.name for step in program.steps for s in inner_steps(step))
+        self.uses = {*inner} - {*LEAVES, *LEVELS, SOURCE}
         self.names = Names({*self.uses, *LEVELS, *_RESERVED})
         self.objects: dict[str, Any] = {}
         self.called: dict[int, str] = {}
@@ -86,6 +92,8 @@ class _Writer:
         self.levels: dict[int, int] = {}  # of steps that are written inside another
         self.reuse = reuse
         self.over = 0
+        self.chains: dict[str, str] = {}  # the text of a chain, but for its name -> its name
+        self.loops: dict[str, tuple[str, frozenset[str]]] = {}
 
     def write(self) -> Written:
         steps = self.program.steps
@@ -93,14 +101,25 @@ class _Writer:
             if step.name == "input":
                 self.called[i] = self.names.new(step.label)
         lines = [f"# {self.title}: a program of {self.program.operations} operations", ""]
-        lines += self._forward()
+        body = self._forward()
         for k, places in enumerate(self.program.gradients):
             if places:
-                lines += ["", "", *self._backward(k, places)]
+                body += ["", "", *self._backward(k, places)]
+        for rest, name in self.chains.items():
+            lines += [f"def {name}{rest}", "", ""]
+        lines += body
         saved = (self.saved(k) for k, places in enumerate(self.program.gradients) if places)
         kept = frozenset(i for places in saved for i in places if steps[i].name != "input")
         text = "\n".join(lines) + "\n"
-        return Written(text, frozenset(self.uses), self.objects, kept, self.over, dict(self.called))
+        return Written(
+            text,
+            frozenset(self.uses),
+            self.objects,
+            kept,
+            self.over,
+            self.loops,
+            dict(self.called),
+        )
 
     def write_loop(self, varying: int) -> Written:
         steps, program = self.program.steps, self.program
@@ -244,6 +263,8 @@ class _Writer:
 
     def _into(self, step: Step, over: int) -> str:
         """The step as a call that writes into the memory of an operand."""
+        if step.name == CHAIN:
+            return self._chain(step, self.called[over])
         operands = ", ".join(map(self._value, step.inputs))
         self.uses.add(step.name)
         return f"{step.name}({operands}, out={self.called[over]})"
@@ -251,6 +272,8 @@ class _Writer:
     def _expression(self, step: Step) -> str:
         if step.name == SOURCE:
             return f"{self._object(step.options['read'], 'read_1')}()"
+        if step.name == CHAIN:
+            return self._chain(step, f"empty({step.shape}, {str(step.dtype)!r})")
         level = LEVELS.get(step.name)
         if level is not None:
             # a - b - c is (a - b) - c; but a < b == c would mean something else.
@@ -262,6 +285,23 @@ class _Writer:
         operands = [self._value(i) for i in step.inputs]
         options = [f"{name}={self._option(part)}" for name, part in step.options.items()]
         return f"{step.name}({', '.join([*operands, *options])})"
+
+    def _chain(self, step: Step, out: str) -> str:
+        """A call of the function that runs a chain, which is written above; it fills `out`."""
+        loop = step.options["loop"]
+        inner = (_Loop if loop else _Blocks)(step)
+        rest = "\n".join(inner.function())
+        self.uses |= inner.uses
+        if rest not in self.chains:
+            self.chains[rest] = name = self.names.new(f"chain_{len(self.chains) + 1}")
+            if loop:
+                self.loops[name] = (f"def loop{rest}\n", frozenset(inner.uses))
+        numbers = [loop and not self.program.steps[i].shape for i in step.inputs]
+        operands = [
+            f"{step.dtype}({self._value(i)})" if number else self._value(i)
+            for i, number in zip(step.inputs, numbers, strict=True)
+        ]
+        return f"{self.chains[rest]}({', '.join([out, *operands])})"
 
     def _within(self, i: int, level: int) -> str:
         """A result as part of an expression, in brackets if it binds less tightly."""
@@ -307,6 +347,89 @@ class _Writer:
         name = self.names.new(wish)
         self.objects[name] = thing
         return name
+
+
+class _Inner(_Writer):
+    """The function that runs a chain: its text from the opening bracket on."""
+
+    def __init__(self, chain: Step) -> None:
+        steps = chain.options["steps"]
+        super().__init__(Program(steps, (len(steps) - 1,), ((),), ()), "", True)
+        self.chain = chain
+        self.given = [f"x_{i + 1}" for i in range(len(chain.inputs))]
+
+    def function(self) -> list[str]:
+        """Its lines."""
+        return [f"({', '.join(['out', *self.given])}):", *self._lines()]
+
+    def _lines(self) -> list[str]:
+        raise NotImplementedError
+
+
+class _Loop(_Inner):
+    """A chain as a loop over elements, in which every result is a number."""
+
+    def _lines(self) -> list[str]:
+        steps, shape = self.program.steps, self.chain.shape
+        self.uses -= {"getitem", "astype", "where"}  # written in another way
+        index = [f"i_{axis}" for axis in range(len(shape))]
+        lines = [
+            f"{_INDENT * (axis + 1)}for {i} in range(out.shape[{axis}]):"
+            for axis, i in enumerate(index)
+        ]
+        for i, name in enumerate(self.given):
+            self.called[i] = name + self._index(steps[i], index, "")
+        for i, step in enumerate(steps):
+            if step.name == "getitem":
+                whole, start = step.inputs[0], step.options["index"][1].start or 0
+                self.called[i] = self.given[whole] + self._index(step, index, f"{start} + ")
+        *places, end = [i for i in range(len(steps)) if i not in self.called]
+        body = self._numbers(places, _read_once(steps, [*places, end]))
+        body.append(f"{_INDENT}out[{', '.join(index)}] = {self._expression(steps[end])}")
+        return [*lines, *(_INDENT * len(shape) + line for line in body), f"{_INDENT}return out"]
+
+    def _index(self, step: Step, index: list[str], start: str) -> str:
+        """Where an operand's number is; `start` counts along the last axis."""
+        if not step.shape:
+            return ""
+        axes = zip(step.shape, index[len(index) - len(step.shape) :], strict=True)
+        sizes = self.chain.shape[len(index) - len(step.shape) :]
+        found = [i if n == m else "0" for (n, i), m in zip(axes, sizes, strict=True)]
+        return f"[{', '.join([*found[:-1], start + found[-1]])}]"
+
+    def _expression(self, step: Step) -> str:
+        if step.name == "where":
+            chosen, x, y = (self._within(i, 1) for i in step.inputs)
+            return f"({x} if {chosen} else {y})"
+        if step.name == "astype":
+            return f"{step.dtype}({self._value(step.inputs[0])})"
+        return super()._expression(step)
+
+    def _constant(self, data: Any) -> str:
+        return f"{self.chain.dtype}({super()._constant(data)})"
+
+
+class _Blocks(_Inner):
+    """A chain as a loop over parts of the first axis, the same steps as without it for each."""
+
+    def _lines(self) -> list[str]:
+        steps, shape = self.program.steps, self.chain.shape
+        rows = max(1, BLOCK * shape[0] // self.chain.size)
+        lines = [f"for i in range(0, {shape[0]}, {rows}):", f"{_INDENT}part = out[i:i + {rows}]"]
+        for i, name in enumerate(self.given):
+            whole = len(steps[i].shape) < len(shape) or steps[i].shape[0] == 1
+            self.called[i] = name if whole else self.names.new(f"part_{i + 1}")
+            if not whole:
+                lines.append(f"{_INDENT}{self.called[i]} = {name}[i:i + {rows}]")
+        *places, end = list(range(len(self.given), len(steps)))
+        body = self._body(places, set(steps[end].inputs))
+        lines += [line.partition("  # ")[0] for line in body]
+        if steps[end].name in INTO:
+            self.called[-1] = "part"
+            lines.append(_INDENT + self._into(steps[end], -1))
+        else:
+            lines.append(f"{_INDENT}part[...] = {self._expression(steps[end])}")
+        return [_INDENT + line for line in [*lines, "return out"]]
 
 
 def _reach(steps: tuple[Step, ...], ends: Iterable[int]) -> tuple[list[int], list[int]]:
