@@ -27,9 +27,9 @@ from tinygrad_edu.interop.parity import operands
 from tinygrad_edu.namespaces.arrays import NUMPY
 
 learn.begin("27")
-BLUE, ORANGE = "#0072B2", "#D55E00"
 TORCH = learn.pick(full=importlib.util.find_spec("torch") is not None, quick=False)
 ABSENT = "PyTorch is not installed (or this is the quick mode); with it, "
+STEPS = learn.pick(full=300, quick=100)
 RANDOM = ("uniform_like", "normal_like", "to_device")  # drawn, or only moved
 NAMES = [op.name for op in ops.registered() if op.name not in RANDOM]
 
@@ -271,7 +271,7 @@ def run(tensor, sgd, tanh, cross_entropy, dtype="float32"):
     for w in weights:
         w.requires_grad = True
     rule, path = sgd(weights, lr=0.1, momentum=0.9), []
-    for i in range(300):
+    for i in range(STEPS):
         at = np.arange(64 * i, 64 * i + 64) % len(digits)
         h = tanh(tensor(images.data[at].astype(dtype)) @ weights[0].T + weights[1])
         rule.zero_grad()
@@ -291,12 +291,10 @@ other = run(*theirs) if TORCH else run(*ours, dtype="float64")
 # %%
 apart = abs(here - other).max(axis=1)
 axes = plt.figure(figsize=(7, 3.2), layout="constrained").subplots()
-axes.semilogy(apart, color=BLUE)
+axes.semilogy(apart, color="#0072B2")
 axes.set(xlabel="step", ylabel="largest difference of a weight")
 plt.show()
-print(
-    f"after 1 step {apart[0]:.0e}, after 300 {apart[-1]:.0e}; weights up to {abs(here).max():.1f}"
-)
+print(f"after 1 step {apart[0]:.0e}, after {STEPS} {apart[-1]:.0e}")
 assert apart[0] < 1e-6
 assert apart[-1] < 1e-4
 guess.reveal(min(guess.choices, key=lambda words: abs(np.log10(float(words) / apart[-1]))))
