@@ -88,7 +88,7 @@ def numpy_by_hand(case: Case) -> Step:
 
 
 def tinygrad_edu(case: Case) -> Step:
-    """This library."""
+    """This library; the graph is let go of on the way back, as MyGrad and PyTorch do."""
     from tinygrad_edu import Tensor, ops
 
     x, y, weights, biases = case.data()
@@ -102,7 +102,7 @@ def tinygrad_edu(case: Case) -> Step:
             z = h @ w + b
             h = z.relu() if w is not weights[-1] else z
         loss = ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
-        loss.backward()
+        loss.backward(free=True)
         for p in [*weights, *biases]:
             p.data -= LEARNING_RATE * p.grad
             p.grad = None

@@ -201,11 +201,6 @@ class Node:
         raise NotImplementedError
 
     @staticmethod
-    def _own(part: Any, g: Any, args: Any) -> Any:
-        """A gradient for a leaf to keep."""
-        return part
-
-    @staticmethod
     def _has_nan(data: Any) -> bool:
         """Whether any element is nan."""
         raise NotImplementedError

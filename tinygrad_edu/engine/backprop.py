@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygrad_edu.namespaces.arrays import NAMESPACES, namespace_of
 from tinygrad_edu.node import Node, current_mode, describe, refuse_read, set_mode
@@ -62,7 +62,8 @@ def walk(
     every node lets go of its operands once it is done.
     """
     engine = next(iter(seeds)).engine
-    fit, own, holds = engine._fit, engine._own, engine.holds
+    fit, holds = engine._fit, engine.holds
+    arrays = fit is not None and not create_graph
     anomaly = current_mode().anomaly
     watched = anomaly or visit is not None
     leaves: dict[Node, Any] = {}
@@ -83,30 +84,32 @@ def walk(
             note = node._note
             if note is not None and note.hooks:
                 g = _run_hooks(note.hooks, g)
-            inputs: Sequence[Any]
-            args: Sequence[Any]
-            places: Sequence[int]
             try:
+                turns: Any  # for each operand: the node, its data, what the rule gave it
                 if node.options or node._inputs is not None or create_graph:
-                    inputs, args = node.inputs, node.args
-                    places = range(len(args))
                     parts = _apply_rule(node, g, create_graph)
+                    if len(parts) != len(node.args):
+                        _refuse_count(parts, node)
+                    turns = zip(node.inputs, node.args, parts, strict=True)
                 elif node._y is None:
-                    inputs, args, places = (node._x,), (node._x_data,), (0,)
-                    parts = node.op.rule(NAMESPACES[args[0].__class__], g, node._data, args[0])
+                    rule, data = node.op.rule, node._x_data  # as node.op.rule(...) it costs more
+                    parts = rule(NAMESPACES[data.__class__], g, node._data, data)
+                    if len(parts) != 1:
+                        _refuse_count(parts, node)
+                    turns = ((node._x, data, parts[0]),)
                 else:
-                    left, right = node._x_data, node._y_data
-                    inputs, args, places = (node._x, node._y), (left, right), (0, 1)
-                    parts = node.op.rule(NAMESPACES[left.__class__], g, node._data, left, right)
-                if len(parts) != len(args):
-                    raise ValueError(f"{len(parts)} gradients for {len(args)} operands")
+                    rule, data, other = node.op.rule, node._x_data, node._y_data
+                    parts = rule(NAMESPACES[data.__class__], g, node._data, data, other)
+                    if len(parts) != 2:
+                        _refuse_count(parts, node)
+                    turns = ((node._x, data, parts[0]), (node._y, other, parts[1]))
                 if watched:
                     given: list[Any] = []
-                for i in places:  # zip would cost more than the rest of a scalar's turn
-                    x, data = inputs[i], args[i]
-                    part: Any = parts[i] if x.requires_grad else None
+                for x, data, part in turns:
                     if x._data is not data:
                         _refuse_changed(node, x)
+                    if not x.requires_grad:
+                        part = None
                     if part is not None:
                         if part.__class__ is lazy:
                             part = part()
@@ -123,8 +126,10 @@ def walk(
                             before = arrived(x)
                             if before is not None:
                                 leaves[x] = before + part
+                            elif arrays and (part is g or part.base is not None):
+                                leaves[x] = part.copy()  # the leaf's own, to be changed in place
                             else:
-                                leaves[x] = part if fit is None else own(part, g, args)
+                                leaves[x] = part
                     if watched:
                         given.append(part)
             except Exception as error:
@@ -272,7 +277,11 @@ def _where(node: Node, g: Any) -> str:
     )
 
 
-def _refuse_changed(node: Node, x: Node) -> None:
+def _refuse_count(parts: Sequence[Any], node: Node) -> NoReturn:
+    raise ValueError(f"{len(parts)} gradients for {len(node.args)} operands")
+
+
+def _refuse_changed(node: Node, x: Node) -> NoReturn:
     name = node.op.name if node.op else "?"
     line = f" (line {node.line[1]} of {node.line[0]})" if node.line else ""
     raise RuntimeError(

@@ -106,7 +106,7 @@ class Tensor(Operators):
     @classmethod
     def _hold(cls, data: Any) -> Array:
         """NumPy answers with a scalar where operands have no axes; a Tensor holds arrays only."""
-        return numpy.asarray(data) if isinstance(data, numpy.generic | bool | float) else data
+        return numpy.asarray(data) if isinstance(data, (numpy.generic, bool, float)) else data
 
     @classmethod
     def _fit(cls, part: Any, like: Array) -> Any:
@@ -117,21 +117,9 @@ class Tensor(Operators):
             return part if part.dtype == like.dtype else ops.astype(part, dtype=like.dtype)
         if part.shape != like.shape:
             part = NAMESPACES[like.__class__].sum_to(part, like.shape)
-        if part.dtype is not like.dtype and part.dtype != like.dtype:
+        if part.dtype is not like.dtype:
             part = part.astype(like.dtype)
         return part if part.__class__ is cls.holds else cls._hold(part)
-
-    @staticmethod
-    def _own(part: Any, g: Any, args: Sequence[Any]) -> Any:
-        """`part` for a leaf to keep: copied if it is a view, or an array somebody else holds."""
-        if isinstance(part, Node):
-            return part
-        if part is g or part.base is not None:
-            return part.copy()
-        for x in args:
-            if part is x:
-                return part.copy()
-        return part
 
     def _seed(self, gradient: Any) -> Array:
         xp = namespace_of(self._data)

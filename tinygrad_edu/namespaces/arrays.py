@@ -130,10 +130,10 @@ class Arrays:
         return out
 
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
+        if x.shape[1:] == shape and len(shape) == 1 and x.dtype.char in self._fast_rows:
+            return _ones(len(x), x.dtype).dot(x)
         extra = x.ndim - len(shape)
         if x.shape[extra:] == shape:  # only new axes, in front
-            if extra == 1 == len(shape) and x.dtype.char in self._fast_rows:
-                return _ones(x.shape[0], x.dtype).dot(x)
             return self._sum(x, 0 if extra == 1 else tuple(range(extra)))
         axes = [i for i, n in enumerate(shape, extra) if n == 1 and x.shape[i] != 1]
         return self._sum(x, axis=(*range(extra), *axes)).reshape(shape)

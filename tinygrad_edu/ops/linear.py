@@ -18,10 +18,9 @@ def matmul(xp, x, y):
 
 @matmul.vjp
 def matmul_vjp(xp, g, out, x, y):
-    rows, columns = x.ndim, y.ndim
-    if rows == 1 or columns == 1:
+    if x.ndim == 1 or y.ndim == 1:
         return _matmul_vjp_of_vectors(xp, g, x, y)
-    if columns == 2 and rows > 2:  # one y for a whole batch: one product for its gradient
+    if x.ndim > 2 == y.ndim:  # one y for a whole batch: one product for its gradient
         return (
             lambda: xp.matmul(g, xp.matrix_transpose(y)),
             lambda: xp.matmul(xp.matrix_transpose(_as_rows(xp, x)), _as_rows(xp, g)),

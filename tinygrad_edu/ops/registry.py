@@ -215,9 +215,9 @@ def _one_operand(op: Op) -> Callable[[Any], Any]:
     def call(x: Any) -> Any:
         if op.rule is None or not isinstance(x, Node):
             return _run(op, (x,), NO_OPTIONS)
-        data = x._data
+        data, forward = x._data, op.forward
         try:
-            out = op.forward(NAMESPACES[data.__class__], data)
+            out = forward(NAMESPACES[data.__class__], data)
         except EXPLAINED as error:
             op.explain((data,), NO_OPTIONS, error)
         return record(op, x.engine, out, (x,), (data,), NO_OPTIONS, x.requires_grad)
@@ -237,11 +237,11 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
             elif not isinstance(x, Node):
                 x = y.engine._operand(x, op, y)
         left, right = x._data, y._data
-        kind = left.__class__
+        kind, forward = left.__class__, op.forward
         if kind is not right.__class__:  # two engines or devices: the long way explains
             return _run(op, (x, y), NO_OPTIONS)
         try:
-            data = op.forward(NAMESPACES[kind], left, right)
+            data = forward(NAMESPACES[kind], left, right)
         except EXPLAINED as error:
             op.explain((left, right), NO_OPTIONS, error)
         # What `record` does for two operands, written out: a scalar graph is nearly all of these,
