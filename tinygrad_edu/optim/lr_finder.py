@@ -67,8 +67,8 @@ def lr_finder(
     diverged : the run ends when the smoothed loss is that many times its lowest, or not finite.
 
     Model, optimiser, loader (one with ``state_dict``) and generators are afterwards as before.  The
-    suggestion is the rate at which the smoothed loss falls fastest per factor of the rate: a place
-    to begin, not the best one.
+    suggestion is the rate, before the lowest smoothed loss, at which it falls fastest per factor of
+    the rate: a place to begin, not the best one.
 
     Raises ValueError for options out of range, and if the loss is not finite from the beginning.
 
@@ -130,7 +130,8 @@ def lr_finder(
             f"{lr:.2g}; begin with a smaller start_lr, or look at the data and the loss"
         )
     slopes = numpy.gradient(losses, numpy.log(lrs))
-    return LRCurve(lrs, losses, lrs[int(slopes.argmin())])
+    lowest = int(numpy.argmin(losses))  # beyond it the loss goes up and down by chance
+    return LRCurve(lrs, losses, lrs[int(slopes[: lowest + 1].argmin())])
 
 
 def _endless(loader: Iterable[Any]) -> Iterator[Any]:
