@@ -23,7 +23,7 @@ class Translator(nn.Module):
         memory, last = self.encoder(self.read(x))  # (batch, letters, size), (2, batch, size / 2)
         start = ops.concat(last[0], last[1], axis=-1).expand_dims(axis=0)
         h, _ = self.decoder(self.said(y), start)  # (batch, length, size)
-        seen = Tensor(x.data != 0).expand_dims(axis=1)  # the letters, not what fills up the row
+        seen = ops.not_equal(x, 0).expand_dims(axis=1)  # the letters, not what fills up the row
         found = nn.functional.scaled_dot_product_attention(h, memory, memory, seen)
         return self.head(ops.concat(h, found, axis=-1))
 

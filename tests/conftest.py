@@ -13,6 +13,7 @@ def pytest_configure(config):
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that share the tests
     config.addinivalue_line("filterwarnings", "error")
     config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
+    config.addinivalue_line("markers", "numba: compiles with numba; skipped where it is missing")
     config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
     config.addinivalue_line("markers", "slow: trains at length; run by pytest -m slow alone")
 
@@ -31,10 +32,11 @@ def _seeds():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Fail a test that is skipped for want of PyTorch and not marked: it would run nowhere."""
+    """Fail a test that is skipped for want of a package and not marked: it would run nowhere."""
     report = yield
     reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
-    if "torch" in reason.lower() and item.get_closest_marker("parity") is None:
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} needs PyTorch: put @pytest.mark.parity above it"
+    for package, needed, mark in (("torch", "PyTorch", "parity"), ("numba", "numba", "numba")):
+        if package in reason.lower() and item.get_closest_marker(mark) is None:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} needs {needed}: put @pytest.mark.{mark} above it"
     return report

@@ -1,11 +1,14 @@
 """The examples run, and stay short enough to be copied."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tinygrad_edu import train
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -33,6 +36,24 @@ def test_it_runs(path, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout
+
+
+@pytest.mark.slow
+@every_example
+def test_it_trains_as_well_compiled(path, tmp_path, monkeypatch):
+    fit, losses = train.fit, []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path), "--quick"])
+    for compiled in (False, True):
+
+        def noted(*args, _compiled=compiled, **options):
+            history = fit(*args, compile=_compiled, **options)
+            losses.append(history["loss"])
+            return history
+
+        monkeypatch.setattr(train, "fit", noted)
+        runpy.run_path(str(path), run_name="__main__")
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_a_small_project_takes_few_lines_and_predicts_right(tmp_path):

@@ -578,7 +578,7 @@ class TestManySamples:
 
         return loss, compile(loss, jit=jit).vectorize(), (w, b)
 
-    @pytest.mark.parametrize("jit", [None, "numba"])
+    @pytest.mark.parametrize("jit", [None, pytest.param("numba", marks=pytest.mark.numba)])
     def test_a_batch_is_the_mean_of_its_samples(self, jit):
         if jit:
             pytest.importorskip("numba")
@@ -653,6 +653,7 @@ class TestChains:
         assert "in range(0, 8, " in compiled.source
         assert "run as chains: " in compiled.report()
 
+    @pytest.mark.numba
     def test_loops_in_machine_code_change_no_number(self):
         pytest.importorskip("numba")
         compiled = self.check("float32", jit="numba")
@@ -736,25 +737,68 @@ def random_function(steps):
     return f
 
 
+PROGRAMS = given(steps=st.lists(STEP, min_size=1, max_size=12), wide=st.booleans())
+
+
+def check_random(steps, wide, **options):
+    """A random function and its program give the same numbers and gradients.
+
+    All arrays count as large, so that every chain is one.
+    """
+    rng = np.random.default_rng(len(steps))
+    dtype = "float64" if wide else "float32"
+    x = Tensor(rng.normal(size=(2, 3)), dtype=dtype, requires_grad=True)
+    y = Tensor(rng.normal(size=(3,)), dtype=dtype, requires_grad=True)
+    f = random_function(steps)
+    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chains, "_LARGE", 2)
+        patch.setattr(chains, "_SMALL", 2)
+        patch.setattr(writer, "BLOCK", 3)
+        expected = results(f, [x, y])
+        for found, wanted in zip(results(compile(f, **options), [x, y]), expected, strict=True):
+            assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+def check_random_values(steps):
+    a, b = Value(0.7), Value(-1.3)
+    f = random_function(steps)
+    f(a, b).backward()
+    wanted = a.grad, b.grad
+    a.grad = b.grad = None
+    compile(f)(a, b).backward()
+    assert (a.grad, b.grad) == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
 class TestRandomPrograms:
-    @settings(max_examples=150, deadline=None, derandomize=True)
-    @given(steps=st.lists(STEP, min_size=1, max_size=12), wide=st.booleans())
+    @settings(max_examples=100, deadline=None, derandomize=True)
+    @PROGRAMS
     def test_agree_with_the_engine(self, steps, wide):
-        rng = np.random.default_rng(len(steps))
-        dtype = "float64" if wide else "float32"
-        x = Tensor(rng.normal(size=(2, 3)), dtype=dtype, requires_grad=True)
-        y = Tensor(rng.normal(size=(3,)), dtype=dtype, requires_grad=True)
-        f = random_function(steps)
-        with np.errstate(all="ignore"):
-            expected = results(f, [x, y])
-            for found, wanted in zip(results(compile(f), [x, y]), expected, strict=True):
-                assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
-        a, b = Value(float(x.data[0, 0])), Value(float(y.data[0]))
-        f(a, b).backward()
-        wanted = a.grad, b.grad
-        a.grad = b.grad = None
-        compile(f)(a, b).backward()
-        assert (a.grad, b.grad) == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True)
+        check_random(steps, wide)
+        check_random_values(steps)
+
+    @pytest.mark.slow
+    @settings(max_examples=2000, deadline=None)
+    @PROGRAMS
+    def test_many_agree_with_the_engine(self, steps, wide):
+        check_random(steps, wide)
+
+    @pytest.mark.slow
+    @pytest.mark.numba
+    @settings(max_examples=50, deadline=None)
+    @PROGRAMS
+    def test_agree_with_the_engine_in_machine_code(self, steps, wide):
+        pytest.importorskip("numba")
+        check_random(steps, wide, jit="numba")
+
+    def test_a_planted_bug_is_found(self, monkeypatch):
+        def wrong(program):
+            return passes.rewrite(
+                program, lambda new, s: s.inputs[0] if s.name == "negative" else s
+            )
+
+        monkeypatch.setitem(passes.PASSES, "wrong", wrong)
+        with pytest.raises(AssertionError):
+            check_random([("negative", 0, 0)], True, passes=("wrong",))
 
 
 def test_letting_go_of_a_large_result_spares_the_constant_read_with_it():
