@@ -78,7 +78,7 @@ def imported_by(paths):
     [
         ("tinygrad_edu", ["lessons", "cuda12", "cuda13", "cluster", "jit", "parity"]),
         ("lessons", ["lessons", "parity"]),  # compared with PyTorch where it is installed
-        ("tests", ["test", "parity", "jit", "cuda12"]),
+        ("tests", ["test", "parity", "jit", "mpi", "cuda12"]),
     ],
 )
 def test_what_is_imported_can_be_installed(folder, extras):

@@ -16,6 +16,7 @@ from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.readers.program import compile as compiled
 from tinygrad_edu.train.checkpoints import Checkpoints, Generators
 from tinygrad_edu.train.history import History
+from tinygrad_edu.train.parallel import Ranks
 from tinygrad_edu.train.step import Loss, Means, Metrics, evaluate, training_step
 from tinygrad_edu.train.stopping import EarlyStopping
 from tinygrad_edu.train.surroundings import deferred_interrupt, progress_bar
@@ -89,6 +90,7 @@ def fit(
     callbacks: Sequence[Any] = (),
     seed: int | None = None,
     compile: bool = False,
+    parallel: Any = None,
     progress: bool = True,
 ) -> History:
     """Train a model; returns the `History` of the training.
@@ -119,6 +121,11 @@ def fit(
         generator of its own, need a seed of theirs.)
     compile : run model and loss as a compiled program (see `tinygrad_edu.compile`), which is traced
         anew for each shape of a batch and each mode: the same course, to rounding, in less time.
+    parallel : a communicator of mpi4py, such as ``MPI.COMM_WORLD``, whose processes all call `fit`
+        with the same arguments: each takes its share of every batch, and the steps are those of one
+        process, to rounding.  (Batch norm and dropout see their process's share alone.)  The first
+        process's weights are everyone's at the start; it alone writes and shows.  Start them with
+        ``mpiexec -n 4 python train.py``.
     progress : whether to show a progress bar, in the terminal or the notebook.
 
     The model is in training mode from the start, and in evaluation mode while validating.  Ctrl-C
@@ -143,6 +150,8 @@ def fit(
     if checkpoint is None and (resume or checkpoint_every):
         raise ValueError("fit: resume and checkpoint_every need a folder: checkpoint='...'")
     _check_monitor(monitor, metrics, validation)
+    ranks = None if parallel is None else Ranks(parallel)
+    first = ranks is None or ranks.first
     run = Run(model, optimizer, scheduler, stopping)
     forward = compiled(forward_of(model, loss)) if compile else None
     keeper = None
@@ -155,8 +164,15 @@ def fit(
             )
     if seed is not None:
         manual_seed(seed)
-    if keeper is not None and not keeper.resume():
+    if ranks is not None:
+        ranks.wait()  # until all have looked at the folder
+        ranks.same(model)
+    if keeper is not None and not keeper.resume() and first:
         keeper.save()  # the first weights too: they may be drawn without a seed
+    if ranks is not None:
+        ranks.wait()
+    if not first:
+        keeper = None
 
     def finish_epoch() -> None:
         if not run.position:
@@ -183,7 +199,7 @@ def fit(
     with (
         contextlib.suppress(KeyboardInterrupt),
         deferred_interrupt() as interrupted,
-        progress_bar(_steps(loader, accumulate, epochs), run.step, progress) as bar,
+        progress_bar(_steps(loader, accumulate, epochs), run.step, progress and first) as bar,
     ):
         _tell(callbacks, "on_train_begin", run)
         while run.epoch < epochs and not (run.stopped or stopping.stopped):
@@ -199,6 +215,7 @@ def fit(
                     clip_norm=clip_norm,
                     clip_value=clip_value,
                     forward=forward,
+                    ranks=ranks,
                 )
                 run.step, run.position = run.step + 1, run.position + len(batches)
                 run.means.add(run.latest, sum(map(batch_size, batches)))
@@ -209,6 +226,8 @@ def fit(
                 bar.set_postfix(run.latest, refresh=False)
                 bar.update()
                 run.stopped = run.stopped or interrupted.is_set()
+                if ranks is not None:
+                    run.stopped = ranks.any(run.stopped)
                 if run.stopped:
                     break
                 if keeper is not None and checkpoint_every and run.step % checkpoint_every == 0:

@@ -11,6 +11,7 @@ from tinygrad_edu.nn.batch import batch_size, run_batch
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.node import no_grad
 from tinygrad_edu.optim.optimizer import Optimizer
+from tinygrad_edu.train.parallel import Ranks
 
 Loss = Callable[[Any, Any], Any]
 Metrics = Mapping[str, Callable[[Any, Any], Any]]
@@ -51,12 +52,14 @@ def training_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     forward: Callable[..., tuple[Any, Any]] | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, float]:
     """Forward, backward and update, once; returns the loss and the metrics before the update.
 
     batches : usually one.  The gradients of several add up, each weighted by its share of the
         examples, so that the step is that of one large batch in the memory of a small one.
     forward : what computes output and loss, if not model and loss one after the other: see `fit`.
+    ranks : the processes that share the work, each calling this with the same batches.
 
     >>> from tinygrad_edu import nn, optim
     >>> model = nn.Linear(1, 1)
@@ -73,11 +76,19 @@ def training_step(
         means = Means()
         looks.append(means)
         optimizer.zero_grad()
-        for batch in batches:
+        for whole in batches:
+            batch = whole if ranks is None else ranks.share(whole)
+            count = batch_size(batch)
+            if not count:
+                continue
             output, target, value = run_batch(model, loss, batch, forward)
-            share = batch_size(batch) / examples
+            share = count / examples
             (value if share == 1 else value * share).backward()
-            means.add(_measured(value, output, target, metrics), batch_size(batch))
+            means.add(_measured(value, output, target, metrics), count)
+        if ranks is not None:
+            ranks.add_gradients(model)
+            names = ("loss", *(metrics or {}))
+            means.sums, means.count = ranks.sums(names, means.sums, means.count)
         if clip_norm is not None:
             utils.clip_grad_norm_(model.parameters(), clip_norm)
         if clip_value is not None:
