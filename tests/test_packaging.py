@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_edu
+from tinygrad_edu import learn
 
 ROOT = Path(__file__).parent.parent
 
@@ -134,6 +135,13 @@ def test_files_beside_the_code_go_into_the_wheel(package):
     patterns = SETUP["options.package_data"][package].replace(",", "\n")
     held = {path.name for pattern in lines_of(patterns) for path in folder.glob(pattern)}
     assert there == held == {"stepper.js", "stepper.css", "stepper.html"}
+
+
+def test_the_template_of_a_project_goes_into_the_wheel():
+    folder = ROOT / "tinygrad_edu" / "learn"
+    held = folder.glob(SETUP["options.package_data"]["tinygrad_edu.learn"])
+    there = {path.name.removesuffix(".txt") for path in held if path.is_file()}
+    assert there == set(learn.projects.FILES)
 
 
 def test_every_file_of_the_lessons_goes_into_the_wheel():

@@ -190,6 +190,18 @@ def _book(given: argparse.Namespace) -> int:
     return subprocess.run(command).returncode
 
 
+def _new(given: argparse.Namespace) -> int:
+    """A folder with a project of the learner's own."""
+    try:
+        folder = learn.new_project(given.project)
+    except (ValueError, FileExistsError, FileNotFoundError) as error:
+        raise RequestError(str(error)) from None
+    except OSError as error:
+        raise RequestError(f"cannot write {given.project}: {error.strerror or error}") from None
+    print(f"made {folder}; next: cd {folder}, python -m pytest, python train.py")
+    return 0
+
+
 def _doctor(given: argparse.Namespace) -> int:
     """What this installation can do."""
     print(doctor())
@@ -387,6 +399,9 @@ def _parser() -> argparse.ArgumentParser:
     book = command("book", _book, "build the book (lessons, reference, pictures) and open it")
     book.add_argument("--output", type=Path, metavar="FOLDER", help="where to (build/book)")
     book.add_argument("--no-browser", action="store_true", help="build it, and open nothing")
+
+    new = command("new", _new, "make a folder with a project of your own, and tests that pass")
+    new.add_argument("project", metavar="PROJECT", help="its name, or a path that ends in it")
 
     command("doctor", _doctor, "say what this installation can do, and how to mend it")
     return parser

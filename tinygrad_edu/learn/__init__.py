@@ -23,6 +23,7 @@ For the command line and other programs::
     run_checks(lesson, path=None) -> Run        # a learner's notebook, examined
     grade(folder) -> list[Graded]               # a folder of notebooks, as a table or CSV
     notebook(lesson, with_solutions=True) -> dict
+    new_project("mine") -> Path                 # a folder with a program and tests that pass
 
 Progress lies in one file (`learn.keeping`); lessons and their checks lie in ``lessons/``.
 """
@@ -34,6 +35,7 @@ from tinygrad_edu.learn.keeping import is_done, next_lesson, progress
 from tinygrad_edu.learn.mine import Mine, use_mine
 from tinygrad_edu.learn.notebooks import notebook, write_notebook
 from tinygrad_edu.learn.predictions import Prediction, predict
+from tinygrad_edu.learn.projects import new_project
 from tinygrad_edu.learn.running import Run, run, run_checks
 from tinygrad_edu.learn.session import begin, mode, pick
 from tinygrad_edu.learn.show import Row, source
@@ -54,6 +56,7 @@ __all__ = [
     "is_done",
     "lessons",
     "mode",
+    "new_project",
     "next_lesson",
     "notebook",
     "pick",
