@@ -219,10 +219,10 @@ assert growth[3] > 1.2
 # %% [markdown]
 # The lines are straight on this scale: every step multiplies by about the same factor. If it is
 # below 1 the gradient **vanishes**. If it is above 1 the gradient **explodes**, and one step of
-# training throws everything
-# away. Against exploding there is a brake, clipping. Write `clip(gradients, limit)`: the length of
-# all gradients together is the root of the sum of all their squares; if it exceeds `limit`, scale
-# all by the same factor, so that it equals `limit`. Return the list of them.
+# training throws everything away. Against exploding there is a brake, clipping. Write
+# `clip(gradients, limit)`: the length of all gradients together is the root of the sum of all their
+# squares; if it exceeds `limit`, scale all by the same factor, so that it equals `limit`. Return
+# the list of them.
 
 
 # %% exercise="32.clip"
