@@ -30,6 +30,11 @@ SENTENCE = (
     "arrays, graphs, pictures and formulas."
 )
 
+_FIRST = (
+    "`tinygrad-edu start` opens the first lesson you have not finished; in a clone of the "
+    "repository, `python -m pytest` runs every test."
+)
+
 _FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".tex": "latex"}
 _FORMATS |= {".gv": "dot", ".latex": "latex", ".txt": "text"}
 _FOLDER = Path("~/tinygrad-edu")
@@ -316,7 +321,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tinygrad-edu", description=SENTENCE)
+    parser = _Parser(prog="tinygrad-edu", description=SENTENCE, epilog=_FIRST)
     parser.add_argument("--version", action="version", version=f"tinygrad_edu {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
