@@ -5,8 +5,7 @@
 # examples too much. How much of an error is which, and where is the best place between the two?
 #
 # - builds: nothing
-# - introduces: `sweep`
-# - uses: `Tensor`, `Value.backward`, `Value.grad`, `draw`, `learn`, `ops`
+# - uses: `Tensor`, `Value.backward`, `Value.grad`, `draw`, `learn`, `ops`, `sweep`
 # - time: 35 minutes to read, 8 s to run
 # - covers: B (generalisation), C (overfitting), D (bias and variance), E (8_2)
 #
@@ -176,7 +175,7 @@ plt.show()
 #
 # If variance is believing too few examples, then four times as many should help, and move the best
 # place to the right. Less noise should do the same. To see whether that holds, and not only for one
-# seed, a function is run for **every point of a grid and every seed**. That is a **sweep**. Each
+# seed, `sweep` runs a function for every point of a grid and every seed (lesson 17). Each
 # result goes into a small file as soon as it is there, so that what was interrupted can go on:
 
 
