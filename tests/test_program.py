@@ -2,6 +2,7 @@
 
 import linecache
 import traceback
+import tracemalloc
 
 import checks
 import numpy as np
@@ -27,7 +28,7 @@ from tinygrad_edu.ops import lookup
 from tinygrad_edu.readers.program import chains, passes, writer
 
 F = nn.functional
-CHAINS = ("loops", "blocks")
+ASKED_FOR = ("loops", "blocks", "checkpoints")  # not made of the small program of TestPasses
 RNG = np.random.default_rng(5)
 
 
@@ -627,6 +628,59 @@ def chained(dtype):
     return f, [leaf(8, 1), w], (b, scale)
 
 
+class TestCheckpoints:
+    def deep(self, layers=30, size=40):
+        ws = [Tensor(RNG.normal(size=(size, size)) / 8, requires_grad=True) for _ in range(layers)]
+
+        def f(x):
+            for w in ws:
+                x = F.dropout((x @ w).tanh(), 0.1) + x * 0.5
+            return (x * x).sum()
+
+        return f, ws
+
+    def peak(self, compiled, x, ws):
+        """The gradients, and the bytes at the peak of a step after the first."""
+        manual_seed(0)
+        results(compiled, [x])
+        manual_seed(1)
+        for w in ws:
+            w.grad = None
+        tracemalloc.start()
+        found = results(compiled, [x])
+        high = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return [*found, *(w.grad for w in ws)], high
+
+    def test_the_same_gradients_in_less_memory(self):
+        f, ws = self.deep()
+        x = Tensor(RNG.normal(size=(200, 40)), requires_grad=True)
+        plain, low = compile(f), compile(f, memory="low")
+        expected, usual = self.peak(plain, x, ws)
+        found, high = self.peak(low, x, ws)
+        for a, b in zip(found, expected, strict=True):
+            assert np.array_equal(a, b)
+        assert high < 0.75 * usual
+        assert len(low._program.written.kept) < 0.6 * len(plain._program.written.kept)
+
+    def test_inputs_and_results_that_the_backward_pass_reads(self):
+        x, w = (Tensor(RNG.normal(size=(4, 4)), requires_grad=True) for _ in range(2))
+
+        def f(x, w):
+            first = (x @ w).tanh()
+            second = (first @ w).exp() * first
+            third = grad((second * w).tanh().sum(), w, create_graph=True)
+            return (third * second * first).sum()
+
+        expected = results(compile(f), [x, w])
+        for found, wanted in zip(results(compile(f, memory="low"), [x, w]), expected, strict=True):
+            assert np.array_equal(found, wanted)
+
+    def test_another_word(self):
+        with pytest.raises(ValueError, match="memory is 'little', not None or 'low'"):
+            compile(lambda x: x, memory="little")
+
+
 class TestChains:
     @pytest.fixture(autouse=True)
     def _small_arrays_are_large(self, monkeypatch):
@@ -661,7 +715,7 @@ class TestChains:
         assert "35 + i_1" in compiled.source
 
     def test_they_can_be_left_out(self):
-        few = tuple(name for name in passes.PASSES if name not in CHAINS)
+        few = tuple(name for name in passes.PASSES if name not in ("loops", "blocks"))
         assert "chain_" not in self.check("float32", passes=few).source
 
     def test_a_view_of_what_is_written_over_is_read_before(self):
@@ -687,7 +741,7 @@ class TestChains:
 
 
 class TestPasses:
-    @pytest.mark.parametrize("name", [n for n in passes.PASSES if n not in CHAINS])
+    @pytest.mark.parametrize("name", [n for n in passes.PASSES if n not in ASKED_FOR])
     def test_each_alone_changes_no_number_and_finds_something(self, name):
         f, w, x = a_program()
         plain, chosen = compile(f, passes=()), compile(f, passes=(name,))
@@ -755,8 +809,10 @@ def check_random(steps, wide, **options):
         patch.setattr(chains, "_SMALL", 2)
         patch.setattr(writer, "BLOCK", 3)
         expected = results(f, [x, y])
-        for found, wanted in zip(results(compile(f, **options), [x, y]), expected, strict=True):
-            assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
+        for memory in (None, "low"):
+            found = results(compile(f, memory=memory, **options), [x, y])
+            for one, wanted in zip(found, expected, strict=True):
+                assert np.allclose(one, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
 
 
 def check_random_values(steps):
@@ -798,7 +854,7 @@ class TestRandomPrograms:
 
         monkeypatch.setitem(passes.PASSES, "wrong", wrong)
         with pytest.raises(AssertionError):
-            check_random([("negative", 0, 0)], True, passes=("wrong",))
+            check_random([("negative", 0, 0), ("exp", 3, 3)], True, passes=("wrong",))
 
 
 def test_letting_go_of_a_large_result_spares_the_constant_read_with_it():

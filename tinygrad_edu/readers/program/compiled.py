@@ -33,11 +33,16 @@ class Compiled:
     """What `compile` returns: call it as the function it was made from."""
 
     def __init__(
-        self, function: Callable[..., Any], passes: tuple[str, ...], jit: str | None
+        self,
+        function: Callable[..., Any],
+        passes: tuple[str, ...],
+        jit: str | None,
+        memory: str | None,
     ) -> None:
         self.function = function
         self.passes = passes
         self.jit = jit
+        self.memory = memory
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -148,6 +153,7 @@ def compile(
     *,
     passes: tuple[str, ...] = tuple(PASSES),
     jit: str | None = None,
+    memory: str | None = None,
 ) -> Any:
     """f as a program: the first call records what f does, later ones run generated Python.
 
@@ -159,6 +165,7 @@ def compile(
     passes : the names of the optimisations to apply; all by default.
     jit : "numba" compiles chains of arithmetic, and what `vectorize` returns, to machine code (the
         extra ``jit``), at about half a second for each chain that is new.
+    memory : "low" keeps fewer results for the backward pass and computes the others again.
 
     What is traced is what f does with nodes.  Other Python values, the numbers among the arguments
     and the branches they decide included, are baked in: a new number, shape, dtype, or mode
@@ -176,7 +183,7 @@ def compile(
     Built in lesson 41.
     """
     if f is None:
-        return lambda f: compile(f, passes=passes, jit=jit)
+        return lambda f: compile(f, passes=passes, jit=jit, memory=memory)
     if not callable(f):
         raise TypeError(f"compile takes a function, not a {type(f).__name__}")
     unknown = [name for name in passes if name not in PASSES]
@@ -184,7 +191,9 @@ def compile(
         raise ValueError(f"compile has no pass {unknown[0]!r}; it has {', '.join(PASSES)}")
     if jit not in (None, "numba"):
         raise ValueError(f"compile: jit is {jit!r}, not None or 'numba'")
-    return Compiled(f, passes, jit)
+    if memory not in (None, "low"):
+        raise ValueError(f"compile: memory is {memory!r}, not None or 'low'")
+    return Compiled(f, passes, jit, memory)
 
 
 def _describe(x: Any, nodes: list[Node], key: list[Any]) -> None:
@@ -249,9 +258,13 @@ class Entry:
             trace = Trace(tape, order, results, names_of(self.function, tape, given, named))
         self.traced = trace.program
         self.xp = trace.recording.xp
-        machine = () if owner.jit else ("loops",)
-        without = machine if self.xp is NUMPY else ("loops", "blocks")
-        self.program = improve(trace.program, owner.passes, without)
+        without = {
+            "checkpoints": owner.memory is None,
+            "loops": owner.jit is None or self.xp is not NUMPY,
+            "blocks": self.xp is not NUMPY,
+        }
+        left_out = [name for name, out in without.items() if out]
+        self.program = improve(trace.program, owner.passes, left_out)
         self.written = write(self.program, title)
         self.loaded = load(self.written, self.xp, title)
         self.captured = trace.captured

@@ -14,6 +14,7 @@ from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.chains import blocks, loops
+from tinygrad_edu.readers.program.checkpoints import recompute
 from tinygrad_edu.readers.program.steps import GONE, LEAVES, Program, Ref, Rewriting, Step, rewrite
 from tinygrad_edu.readers.program.words import family, may_alias, meaning
 
@@ -261,13 +262,14 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "share": share,
     "keep less": keep_less,
     "dead": drop_dead,
+    "checkpoints": recompute,
     "loops": loops,
     "blocks": blocks,
 }
 
 
 def improve(program: Program, passes: Iterable[str], without: Iterable[str] = ()) -> Program:
-    """The program after the passes of these names, but those that do not go with its arrays."""
+    """The program after the passes of these names, but those that are not wanted here."""
     chosen = set(passes) - set(without)
     for name, change in PASSES.items():
         if name in chosen:

@@ -42,7 +42,8 @@ def may_alias(step: Step) -> bool:
     """Whether the result may share memory with the first operand."""
     if step.name in (*LEAVES, SOURCE, CHAIN) or not step.inputs:
         return False
-    return step.name in (*VIEWS, "einsum", "to_device") or kept(step.name)
+    whole = kept(step.name) and family(step) != "random"
+    return step.name in (*VIEWS, "einsum", "to_device") or whole
 
 
 def family(step: Step) -> str:

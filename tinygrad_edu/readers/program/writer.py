@@ -222,8 +222,18 @@ class _Writer:
             read = {j for j in {i, *step.refs} if steps[j].name not in LEAVES}
             dead = sorted({j for j in read if last.get(j) == i} - {over.get(i)})
             if dead and sum(steps[j].nbytes for j in dead) > _SMALL:
-                lines.append(f"{_INDENT}del {', '.join(self.called[j] for j in dead)}")
+                lines.append(f"{_INDENT}del {', '.join(self._all_names(dead, over))}")
         return lines
+
+    def _all_names(self, places: list[int], over: dict[int, int]) -> dict[str, None]:
+        """The names of results, and of those that they were written over: the same memory."""
+        names: dict[str, None] = {}
+        for i in places:
+            names[self.called[i]] = None
+            while i in over:
+                i = over[i]
+                names[self.called[i]] = None
+        return names
 
     def _numbers(self, places: list[int], once: set[int]) -> list[str]:
         """The lines of a function of numbers: what is read once is written where it is read."""
@@ -257,6 +267,9 @@ class _Writer:
         while not label and taker in takers:  # the name of what will become of it
             taker = takers[taker]
             label = self.program.steps[taker].label
+        if over is not None and not label:
+            self.called[i] = self.called[over]
+            return self._into(step, over)
         right = self._expression(step) if over is None else self._into(step, over)
         self.called[i] = self.names.new(label or "t_1")
         return f"{self.called[i]} = {right}"
