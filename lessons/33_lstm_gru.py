@@ -9,7 +9,7 @@
 # - introduces: `gates_over_time`
 # - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `learn`, `manual_seed`,
 #   `nn`, `no_grad`, `ops`, `optim`
-# - time: 40 minutes to read, 40 s to run
+# - time: 40 minutes to read, 30 s to run
 # - covers: B (LSTM, GRU), D (LSTM, GRU, how they avoid vanishing gradients)
 #
 # The end first. A network reads 80 random numbers. Two of them are marked, one in each half, and
