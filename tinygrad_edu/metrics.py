@@ -21,7 +21,11 @@ from tinygrad_edu.namespaces.arrays import Array, namespace_of
 
 
 class PrecisionRecallF1(NamedTuple):
-    """What `precision_recall_f1` returns: numbers, or arrays (C,) of float64 without an average."""
+    """What `precision_recall_f1` returns: numbers, or arrays (C,) of float64 without an average.
+
+    >>> PrecisionRecallF1(0.5, 1.0, 0.75).recall
+    1.0
+    """
 
     precision: Any
     recall: Any

@@ -259,6 +259,9 @@ class Sentences(TensorDataset):
 
     ``texts`` are the sentences, ``tokenizer`` what turned them into numbers, ``kinds`` a dict from
     each word that has a planted class to the name of the class.
+
+    >>> isinstance(sentences(10), Sentences)
+    True
     """
 
     def __init__(self, texts: Sequence[str], kinds: dict[str, str]) -> None:

@@ -90,6 +90,9 @@ class Tokenizer:
 
     ``vocabulary`` holds the tokens; a tokenizer of your own says how a text is cut up in
     `tokenize`, and how tokens become a text in `join`.
+
+    >>> issubclass(CharTokenizer, Tokenizer)
+    True
     """
 
     vocabulary: Vocabulary

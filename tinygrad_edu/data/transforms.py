@@ -61,6 +61,9 @@ class Transform:
 
     A transform of your own changes an array in `_changed`; its class says in `_axes` how many axes
     a batch may have.
+
+    >>> isinstance(RandomShift(1), Transform)
+    True
     """
 
     _axes: tuple[int, ...] = (2, 3, 4)

@@ -38,6 +38,11 @@ class Tensor(Operators):
     ``.data`` and ``.grad`` are arrays; ``.grad`` is None until a gradient arrives.  Write through
     the tensor (``t[0] = 5``) or assign ``t.data``: a graph that used the old values then refuses to
     run backward.  (Writing into the array itself, ``t.data[0] = 5``, goes unseen.)
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad.tolist()
+    [2.0, 4.0]
     """
 
     __slots__ = ()

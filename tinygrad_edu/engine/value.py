@@ -28,6 +28,12 @@ class Value(Operators):
 
     Every operation on values makes a new Value; ``backward()`` fills ``.grad`` of all of them.
     ``.grad`` reads 0.0 until a gradient has arrived.
+
+    >>> x = Value(3.0, name="x")
+    >>> y = x * x
+    >>> y.backward()
+    >>> y.data, x.grad
+    (9.0, 6.0)
     """
 
     __slots__ = ()

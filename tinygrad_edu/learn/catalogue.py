@@ -34,6 +34,10 @@ class Lesson:
     uses : names from earlier lessons.
     borrowed : names from lessons that come later (or are not there yet), each with its lesson.
     covers : the courses it serves.
+
+    >>> lesson = find("03")
+    >>> lesson.name, lesson.builds[0]
+    ('03_value_builds_a_graph', 'Value')
     """
 
     number: str

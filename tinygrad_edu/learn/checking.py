@@ -11,7 +11,13 @@ from tinygrad_edu.learn.exercises import Verdict
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Checked:
-    """An answer and the verdict on it."""
+    """An answer and the verdict on it.
+
+    >>> answer = {"a": 2.0, "b": 5.0, "c": 10.0}
+    >>> bool(check("00.flip", answer).passed)
+    00.flip: passed.
+    True
+    """
 
     answer: Any
     verdict: Verdict
@@ -77,6 +83,10 @@ def hint(id: str, level: int | None = None) -> None:
     """Show a hint to exercise `id`: of `level` 1, 2 or 3, or the next one not yet seen.
 
     Raises KeyError for an unknown exercise, ValueError for another level.
+
+    >>> hint("00.flip")
+    Hint 1 of 3 to 00.flip
+    What did the gradient with respect to a turn out to be, in the section with symbols?
     """
     hints = exercises.exercise(id).hints
     seen = keeping.exercise(keeping.progress(), id)["hints"]
@@ -96,6 +106,9 @@ def solution(id: str, *, force: bool = False) -> None:
     """Show the solution of exercise `id`, once it has been attempted or with ``force=True``.
 
     Raises KeyError for an unknown exercise.
+
+    >>> solution("00.flip", force=True)
+    changed = {"a": 2.0, "b": 5.0, "c": 10.0}
     """
     exercise = exercises.exercise(id)
     if not (force or keeping.exercise(keeping.progress(), id)["attempts"]):

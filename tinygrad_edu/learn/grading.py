@@ -36,6 +36,10 @@ class Graded:
     verdicts : one per exercise; none if it did not come to an end.
     problems : what went wrong besides, each a sentence.
     seconds : how long it took by the clock.
+
+    >>> from tinygrad_edu import learn
+    >>> Graded("ada/04.ipynb", learn.find(4), (), ("no notebook",), 0.1).name
+    'ada/04.ipynb'
     """
 
     name: str
@@ -84,6 +88,10 @@ def grade(
     report : called with each result as it comes.
 
     Raises FileNotFoundError if there is no such folder, or nothing in it to grade.
+
+    >>> grade("nowhere")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no such folder
     """
     root = Path(folder).expanduser().resolve()
     if not root.is_dir():

@@ -41,6 +41,9 @@ def progress() -> State:
 
     ``["exercises"]`` maps an exercise to its attempts (a count), passed (a bool), hints (how many
     were seen) and solution (whether it was seen); ``["notebooks"]`` a lesson to the learner's file.
+
+    >>> sorted(progress())
+    ['exercises', 'notebooks']
     """
     try:
         return _read()
@@ -73,13 +76,22 @@ def exercise(state: State, id: str) -> dict[str, Any]:
 
 
 def is_done(lesson: Lesson) -> bool:
-    """Whether every exercise of a lesson has been passed."""
+    """Whether every exercise of a lesson has been passed.
+
+    >>> from tinygrad_edu import learn
+    >>> is_done(learn.find(0))
+    False
+    """
     done = progress()["exercises"]
     return all(done.get(id, {}).get("passed") for id in lesson.exercises)
 
 
 def next_lesson() -> Lesson | None:
-    """The first lesson with an exercise not passed yet; None when all are done."""
+    """The first lesson with an exercise not passed yet; None when all are done.
+
+    >>> next_lesson().number
+    '00'
+    """
     return next((lesson for lesson in lessons() if not is_done(lesson)), None)
 
 

@@ -15,6 +15,15 @@ class Mine:
     """An operation whose two functions have been swapped; also a context manager.
 
     Outside a ``with`` block the swap lasts until `undo`.
+
+    >>> from tinygrad_edu import learn, ops
+    >>> def forward(xp, x):
+    ...     return xp.maximum(x, 0.0)
+    >>> def rule(xp, g, out, x):
+    ...     return (g * (x > 0),)
+    >>> with learn.use_mine("relu", forward, rule) as mine:
+    ...     print(isinstance(mine, Mine))
+    True
     """
 
     def __init__(self, op: Op, forward: Callable[..., Any], rule: Callable[..., Any]) -> None:

@@ -22,6 +22,10 @@ def notebook(lesson: Lesson, *, with_solutions: bool = False) -> dict[str, Any]:
 
     Its metadata hold the lesson's number and a digest of the cells, from which a later version of
     the lesson, or an edit by the learner, is told.
+
+    >>> from tinygrad_edu import learn
+    >>> notebook(learn.find(0))["nbformat"]
+    4
     """
     form = forms.solved if with_solutions else forms.unsolved
     made = form(lesson.cells)
@@ -44,6 +48,10 @@ def write_notebook(lesson: Lesson, folder: Path | str) -> Path:
     alone; when the lesson has a newer version, that is written beside it, and a message says so.
 
     Raises OSError if the folder cannot be written to.
+
+    >>> from tinygrad_edu import learn
+    >>> write_notebook(learn.find(0), "work").name
+    '00_hello_graph.ipynb'
     """
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)

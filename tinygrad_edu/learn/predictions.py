@@ -10,7 +10,11 @@ from tinygrad_edu.learn import show
 
 
 class Prediction:
-    """A question put to the learner, and the choice made, if any."""
+    """A question put to the learner, and the choice made, if any.
+
+    >>> Prediction("Up or down?", ["up", "down"]).choice is None
+    True
+    """
 
     def __init__(self, question: str, choices: Sequence[str]) -> None:
         self.question = question

@@ -26,6 +26,9 @@ def new_project(folder: Path | str) -> Path:
     used, FileExistsError if something is there already, and OSError if it cannot be written.
 
     Built in lesson 42.
+
+    >>> new_project("my-project").name
+    'my-project'
     """
     folder = Path(folder).expanduser()
     complaint = _complaint(folder.name)

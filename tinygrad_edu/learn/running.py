@@ -43,6 +43,10 @@ class Run:
     seconds : how long it took by the clock; work : by the processor.
     budget : how long it should take (None for a learner's notebook).
     output : what it printed; "" if it went to the terminal.
+
+    >>> from tinygrad_edu import learn
+    >>> str(Run(learn.find(0), (), (), 1.5, 1.0, 5.0, ""))
+    'lesson 00 · Hello, graph: 1.5 s of 5 s'
     """
 
     lesson: Lesson
@@ -76,6 +80,10 @@ def run(lesson: Lesson, mode: str = "full", *, echo: bool = False, keep: Path | 
 
     It fails if a cell raises, if one of its exercises does not pass, or above twice its budget of
     processor time: a slower or busier machine is no failure, a lesson that became slow is one.
+
+    >>> from tinygrad_edu import learn
+    >>> run(learn.find(0), "quick").passed
+    True
     """
     budget = lesson.seconds * (1.0 if mode == "full" else 0.25)
     with tempfile.TemporaryDirectory() as scratch:
@@ -104,6 +112,11 @@ def run_checks(lesson: Lesson, path: Path | str | None = None, *, limit: float =
     A cell that raises is reported and the rest runs; verdicts go into the learner's progress.
 
     Raises FileNotFoundError if there is no such file.
+
+    >>> from tinygrad_edu import learn
+    >>> run_checks(learn.find(0), "nowhere.ipynb")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no such folder
     """
     if path is None:
         path = keeping.progress()["notebooks"].get(lesson.number)

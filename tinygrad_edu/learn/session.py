@@ -17,6 +17,9 @@ def mode() -> str:
     """The mode lessons run in: "full", or "quick" (smaller sizes, for tests).
 
     Raises ValueError if TINYGRAD_EDU_MODE is something else.
+
+    >>> mode()
+    'full'
     """
     chosen = os.environ.get(MODE, "full")
     if chosen not in ("full", "quick"):
@@ -25,7 +28,11 @@ def mode() -> str:
 
 
 def pick(*, full: T, quick: T) -> T:
-    """The one of two sizes that belongs to the mode: ``steps = pick(full=300, quick=50)``."""
+    """The one of two sizes that belongs to the mode: ``steps = pick(full=300, quick=50)``.
+
+    >>> pick(full=300, quick=30)
+    300
+    """
     return full if mode() == "full" else quick
 
 

@@ -63,7 +63,12 @@ def code(text: str) -> None:
 
 
 class Row:
-    """Drawings side by side, each with a caption: a film strip in a notebook, text elsewhere."""
+    """Drawings side by side, each with a caption: a film strip in a notebook, text elsewhere.
+
+    >>> from tinygrad_edu import Value, draw
+    >>> Row([draw(Value(1.0))], ["one node"])
+    [one node]
+    """
 
     def __init__(self, drawings: list[Any], captions: list[str]) -> None:
         if len(drawings) != len(captions):

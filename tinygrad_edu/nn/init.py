@@ -29,22 +29,42 @@ def _fill(tensor: T, array: Any) -> T:
 
 
 def constant_(tensor: T, val: float) -> T:
-    """One value everywhere."""
+    """One value everywhere.
+
+    >>> from tinygrad_edu import zeros
+    >>> constant_(zeros(2), 3.0).tolist()
+    [3.0, 3.0]
+    """
     return _fill(tensor, numpy.full(tensor.shape, val))
 
 
 def zeros_(tensor: T) -> T:
-    """Zeros."""
+    """Zeros.
+
+    >>> from tinygrad_edu import ones
+    >>> zeros_(ones(2)).tolist()
+    [0.0, 0.0]
+    """
     return constant_(tensor, 0.0)
 
 
 def ones_(tensor: T) -> T:
-    """Ones."""
+    """Ones.
+
+    >>> from tinygrad_edu import zeros
+    >>> ones_(zeros(2)).tolist()
+    [1.0, 1.0]
+    """
     return constant_(tensor, 1.0)
 
 
 def eye_(tensor: T) -> T:
-    """The identity matrix, of a tensor with two axes."""
+    """The identity matrix, of a tensor with two axes.
+
+    >>> from tinygrad_edu import zeros
+    >>> eye_(zeros(2, 3)).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
     if tensor.ndim != 2:
         raise ValueError(f"eye_ fills matrices, not shape {tensor.shape}")
     return _fill(tensor, numpy.eye(tensor.shape[0], tensor.shape[1]))
@@ -77,12 +97,25 @@ def dirac_(tensor: T, groups: int = 1) -> T:
 
 
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Any = None) -> T:
-    """Numbers drawn evenly from [a, b)."""
+    """Numbers drawn evenly from [a, b).
+
+    >>> from tinygrad_edu import zeros
+    >>> w = uniform_(zeros(1000), -1.0, 1.0)
+    >>> bool(abs(w.data).max() <= 1.0)
+    True
+    """
     return _fill(tensor, generator_or_default(generator).uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> T:
-    """Normal numbers."""
+    """Normal numbers.
+
+    >>> from tinygrad_edu import zeros
+    >>> generator = numpy.random.default_rng(0)
+    >>> w = normal_(zeros(100, 100), std=0.5, generator=generator)
+    >>> round(float(w.data.std()), 1)
+    0.5
+    """
     return _fill(tensor, generator_or_default(generator).normal(mean, std, tensor.shape))
 
 
@@ -97,6 +130,11 @@ def trunc_normal_(
     """Normal numbers from [a, b]: those outside are drawn again.
 
     Raises ValueError where fewer than one in 40 draws would be inside.
+
+    >>> from tinygrad_edu import zeros
+    >>> w = trunc_normal_(zeros(1000), std=1.0, a=-1.0, b=1.0)
+    >>> bool(abs(w.data).max() <= 1.0)
+    True
     """
 
     def below(x: float) -> float:
@@ -120,6 +158,11 @@ def sparse_(tensor: T, sparsity: float, std: float = 0.01, generator: Any = None
     """Normal numbers, a share `sparsity` of each column being 0, of a tensor with two axes.
 
     Source: Martens 2010, Deep learning via Hessian-free optimization, section 5.
+
+    >>> from tinygrad_edu import zeros
+    >>> w = sparse_(zeros(10, 4), sparsity=0.3)
+    >>> (w.data == 0).sum(axis=0).tolist()
+    [3, 3, 3, 3]
     """
     if tensor.ndim != 2:
         raise ValueError(f"sparse_ fills matrices, not shape {tensor.shape}")
@@ -182,13 +225,25 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
 
     Source: Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward
     neural networks, equation 16.
+
+    >>> from tinygrad_edu import zeros
+    >>> w = xavier_uniform_(zeros(4, 2))
+    >>> bool(abs(w.data).max() <= 1.0)  # sqrt(6 / (4 + 2))
+    True
     """
     bound = math.sqrt(3.0) * gain * math.sqrt(2.0 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
-    """Normal numbers of variance 2 gain^2 / (fan in + fan out).  Source: as `xavier_uniform_`."""
+    """Normal numbers of variance 2 gain^2 / (fan in + fan out).  Source: as `xavier_uniform_`.
+
+    >>> from tinygrad_edu import zeros
+    >>> generator = numpy.random.default_rng(0)
+    >>> w = xavier_normal_(zeros(100, 100), generator=generator)
+    >>> round(float(w.data.std()), 2)  # sqrt(2 / 200)
+    0.1
+    """
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))), generator)
 
 
@@ -210,6 +265,11 @@ def kaiming_uniform_(
 
     a : the negative slope, for "leaky_relu".  mode : which fan, "fan_in" or "fan_out".
     Source: He et al. 2015, arXiv:1502.01852, equations 10 and 15.
+
+    >>> from tinygrad_edu import zeros
+    >>> w = kaiming_uniform_(zeros(4, 6), nonlinearity="relu")
+    >>> bool(abs(w.data).max() <= 1.0)  # sqrt(3) * sqrt(2 / 6)
+    True
     """
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
@@ -222,7 +282,14 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> T:
-    """Normal numbers of variance gain^2 / fan.  Arguments and source: as `kaiming_uniform_`."""
+    """Normal numbers of variance gain^2 / fan.  Arguments and source: as `kaiming_uniform_`.
+
+    >>> from tinygrad_edu import zeros
+    >>> generator = numpy.random.default_rng(0)
+    >>> w = kaiming_normal_(zeros(100, 200), nonlinearity="relu", generator=generator)
+    >>> round(float(w.data.std()), 1)  # sqrt(2 / 200)
+    0.1
+    """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 

@@ -16,7 +16,11 @@ Numbers = Sequence[Any]  # Values, or Python numbers
 
 
 class Scalar:
-    """Base of `Neuron`, `Layer` and `MLP`: something with parameters."""
+    """Base of `Neuron`, `Layer` and `MLP`: something with parameters.
+
+    >>> len(Neuron(3).parameters())
+    4
+    """
 
     def parameters(self) -> list[Value]:
         """The weights and biases."""

@@ -17,7 +17,11 @@ from tinygrad_edu.readers.panels import panels
 
 
 class LRCurve(NamedTuple):
-    """What `lr_finder` saw: the rates, the smoothed loss at each, and a rate to begin with."""
+    """What `lr_finder` saw: the rates, the smoothed loss at each, and a rate to begin with.
+
+    >>> LRCurve([0.1, 1.0], [2.0, 1.0], 0.1).suggestion
+    0.1
+    """
 
     lrs: list[float]
     losses: list[float]

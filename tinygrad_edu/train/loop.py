@@ -34,6 +34,13 @@ class Run:
     step : steps made, over all epochs.
     position : batches of this epoch that have been used.
     latest : the loss and the metrics of the last step, by name.
+
+    >>> from tinygrad_edu import Value, nn, optim
+    >>> model = nn.Linear(1, 1)
+    >>> run = Run(model, optim.SGD(model.parameters(), lr=0.1), None, EarlyStopping())
+    >>> run.stop()
+    >>> run.stopped
+    True
     """
 
     def __init__(

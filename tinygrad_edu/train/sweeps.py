@@ -30,6 +30,9 @@ class SweepError(RuntimeError):
 
     finished, failed : lists of dicts with the "point" and "seed" of a run, and its "result", or its
         "error" and "traceback" as texts.
+
+    >>> SweepError("1 of 2 runs failed", [], [{"point": {}, "seed": 0}]).failed
+    [{'point': {}, 'seed': 0}]
     """
 
     def __init__(self, message: str, finished: list[Record], failed: list[Record]) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from pages.docstrings import first_sentence, markdown, prose
+from pages.examples import example
 from pages.inventory import ROOMS, Name, lessons_of, members, names, operations
 from tinygrad_edu.ops.registry import Op
 
@@ -92,6 +93,8 @@ def _page(name: Name) -> str:
     if called:
         lines.append(f":::{{div}} signature\n```python\n{called}\n```\n:::")
     lines.append(markdown(name.doc))
+    if ">>>" not in name.doc:
+        lines.append(example(name))
     lesson = lessons_of().get(name.label)
     if lesson:
         lines.append(

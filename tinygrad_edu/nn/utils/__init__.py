@@ -23,7 +23,11 @@ def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def get_total_norm(
     tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
-    """The norm of all numbers in the tensors together, as a tensor of no axes; 0 of nothing."""
+    """The norm of all numbers in the tensors together, as a tensor of no axes; 0 of nothing.
+
+    >>> get_total_norm([Tensor([3.0]), Tensor([4.0])]).item()
+    5.0
+    """
     norms = [ops.norm(t.detach(), ord=norm_type) for t in tensors]
     total = ops.norm(ops.stack(*norms), ord=norm_type) if norms else Tensor(0.0)
     if error_if_nonfinite and not math.isfinite(total.item()):

@@ -107,6 +107,13 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """The module with the weight as it is now, normalised, as its parameter again.
 
     Raises ValueError if `spectral_norm` was not applied to it.
+
+    >>> from tinygrad_edu import nn
+    >>> layer = spectral_norm(nn.Linear(2, 3))
+    >>> "weight_orig" in layer.state_dict()
+    True
+    >>> "weight_orig" in remove_spectral_norm(layer).state_dict()
+    False
     """
     found = [
         (handle, hook)
