@@ -52,7 +52,11 @@ ENGINES = {engine: _program(engine) for case in CASES.values() for engine in cas
 
 def peak(case: str, engine: str) -> tuple[float, float]:
     """Megabytes of this process at the peak of a few steps, and how many it had after the first."""
-    step = ENGINES[engine](CASES[case])
+    return peak_of(ENGINES[engine](CASES[case]))
+
+
+def peak_of(step: Step) -> tuple[float, float]:
+    """The same of some step."""
     step()
     before = _resident("VmRSS")
     for _ in range(STEPS):
@@ -68,7 +72,9 @@ def _resident(field: str) -> float:
     raise RuntimeError(f"/proc/self/status has no {field}")
 
 
-def memory_verdicts(case: str, threads: int) -> list[str]:
+def memory_verdicts(
+    case: str, threads: int, *, module: str = "layers", limit: float = MEMORY_LIMIT
+) -> list[str]:
     """The peak beyond the first step and that of the whole process, beside PyTorch's.
 
     Medians of five processes.  Less than `LEAST` counts as `LEAST`.
@@ -76,8 +82,7 @@ def memory_verdicts(case: str, threads: int) -> list[str]:
     beyond, whole = [], []
     for engine in (harness.OURS, REFERENCE):
         runs = [
-            harness.fresh("layers", "peak", case, engine, threads=threads)
-            for _ in range(REPETITIONS)
+            harness.fresh(module, "peak", case, engine, threads=threads) for _ in range(REPETITIONS)
         ]
         beyond.append(statistics.median(high - before for high, before in runs))
         whole.append(statistics.median(high for high, _ in runs))
@@ -85,7 +90,7 @@ def memory_verdicts(case: str, threads: int) -> list[str]:
     for what, (ours, theirs) in (("after one step", beyond), ("of the process", whole)):
         claim = f"peak memory {what} ({ours:.1f} MB) / {REFERENCE} ({theirs:.1f} MB)"
         ratio = max(ours, LEAST) / max(theirs, LEAST)
-        verdicts.append(harness.verdict(claim, ratio, MEMORY_LIMIT))
+        verdicts.append(harness.verdict(claim, ratio, limit))
     return verdicts
 
 

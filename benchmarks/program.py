@@ -1,7 +1,7 @@
 """How long is a step of a compiled function?  Ours against micrograd, PyTorch and the products.
 
 The scalar network is that of `scalar_mlp`, the dense ones those of `tensor_mlp`, the transformer
-block and the LSTM those of the files of these names; here ours run through `compile`.
+block, the LSTM and LeNet those of the files of these names; here ours run through `compile`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import operator
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks import harness, lenet, lstm, scalar_mlp, tensor_mlp, transformer
+from benchmarks import harness, layers, lenet, lstm, scalar_mlp, tensor_mlp, transformer
 
 TITLE = "Programs: one step of a compiled function"
 Step = Callable[[], float]
@@ -25,11 +25,16 @@ MANY = 1024
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """The programs by engine, the reference first, and the target: time / reference."""
+    """The programs by engine, the reference first, and the target: time / reference.
+
+    limits : other targets, by engine.  memory : whether the peak is compared too.
+    """
 
     programs: dict[str, Callable[[], Step]]
     limit: float
     tolerance: float = 1e-4
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    memory: bool = False
 
 
 def _scalar(samples: int, way: str) -> Step:
@@ -220,7 +225,13 @@ def _few() -> Step:
     return scalar_mlp.micrograd(scalar_mlp.CASES["2-16-16-1"])
 
 
+def peak(case: str, engine: str) -> tuple[float, float]:
+    """As `layers.peak`, of a compiled function."""
+    return layers.peak_of(CASES[case].programs[engine]())
+
+
 OURS = harness.OURS
+NUMBA = f"{OURS}, numba"
 CASES = {
     "scalar 2-16-16-1, 16 samples": Case(
         {"micrograd": _few, OURS: lambda: _scalar(16, "unrolled")}, 1 / 40, 1e-9
@@ -229,7 +240,7 @@ CASES = {
         {
             "micrograd": _micrograd,
             OURS: lambda: _scalar(MANY, "arrays"),
-            "tinygrad_edu, numba": lambda: _scalar(MANY, "numba"),
+            NUMBA: lambda: _scalar(MANY, "numba"),
         },
         1 / 300,
         1e-9,
@@ -241,15 +252,30 @@ CASES = {
         )
         for name, c in tensor_mlp.CASES.items()
     },
+    "LeNet, 28x28, batch 64": Case(
+        {"PyTorch": lenet.pytorch, OURS: _lenet, NUMBA: lambda: _lenet("numba")},
+        2.2,
+        limits={NUMBA: 1.5},
+        memory=True,
+    ),
     "LSTM 1x128, sequence 32, batch 32": Case(
-        {"PyTorch": lstm.PROGRAMS["PyTorch"], OURS: _lstm}, 1.4
+        {"PyTorch": lstm.pytorch, OURS: _lstm, NUMBA: lambda: _lstm("numba")},
+        1.4,
+        limits={NUMBA: 1.0},
+        memory=True,
     ),
-    "transformer block, GELU": Case(
-        {"PyTorch": lambda: transformer.pytorch("gelu"), OURS: lambda: _block("gelu")}, 1.0
-    ),
-    "transformer block, ReLU": Case(
-        {"PyTorch": lambda: transformer.pytorch("relu"), OURS: lambda: _block("relu")}, 1.0
-    ),
+    **{
+        f"transformer block, {name}": Case(
+            {
+                "PyTorch": lambda a=activation: transformer.pytorch(a),  # type: ignore[misc]
+                OURS: lambda a=activation: _block(a),  # type: ignore[misc]
+                NUMBA: lambda a=activation: _block(a, "numba"),  # type: ignore[misc]
+            },
+            1.0,
+            memory=True,
+        )
+        for name, activation in (("ReLU", "relu"), ("GELU", "gelu"))
+    },
 }
 
 
@@ -291,19 +317,21 @@ def report(*, rounds: int) -> str:
                 tolerance=case.tolerance,
             )
             verdicts = [
-                harness.verdict(f"{row.engine}: time / {rows[0].engine}", ratio, case.limit)
-                if case.limit > 0.1
+                harness.verdict(f"{row.engine}: time / {rows[0].engine}", ratio, limit)
+                if limit > 0.1
                 else harness.verdict(
-                    f"{row.engine}: times as fast", 1 / ratio, 1 / case.limit, at_least=True
+                    f"{row.engine}: times as fast", 1 / ratio, 1 / limit, at_least=True
                 )
                 for row in rows[1:]
-                for ratio in [row.ratio(rows[0])]
+                for ratio, limit in [(row.ratio(rows[0]), case.limits.get(row.engine, case.limit))]
             ]
             if name in tensor_mlp.CASES and tensor_mlp.CASES[name].classes:
                 alone = harness.fresh("program", "products", name, threads=threads)
                 verdicts.append(
                     harness.verdict("time / matrix products", rows[1].median / alone, 1.25)
                 )
+            if case.memory:
+                verdicts += layers.memory_verdicts(name, threads, module="program", limit=1.0)
             parts += [
                 f"### {name}; {threads} thread{'s' * (threads > 1)}",
                 harness.rows_table(rows, reference=rows[0].engine),
