@@ -6,8 +6,8 @@
 #
 # - builds: `compile`
 # - introduces: `trace`, `PASSES`
-# - uses: `MLP`, `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `grad`, `learn`,
-#   `manual_seed`, `nn`, `ops`, `ops.cross_entropy`, `optim`
+# - uses: `MLP`, `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `floats`,
+#   `grad`, `learn`, `manual_seed`, `nn`, `ops`, `ops.cross_entropy`, `optim`
 # - time: 45 minutes to read, 15 s to run
 # - covers: C (layers), D (frameworks, efficient training), E (automatic differentiation)
 #
@@ -38,16 +38,18 @@ from tinygrad_edu import (
     optim,
     trace,
 )
+from tinygrad_edu.namespaces import floats
 from tinygrad_edu.nn.scalar import MLP
 from tinygrad_edu.readers.program.passes import PASSES
 
 learn.begin("41")
-BLUE, ORANGE = "#0072B2", "#D55E00"
+
+
+# %%
 digits, _ = data.digits("strat", flat=True)
 x, y = digits.batch(range(64))
 
 
-# %%
 def new_model():
     manual_seed(0)
     parts = [nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU()]
@@ -73,7 +75,7 @@ for k in range(len(names) + 1):
     loss = f(x, y)
     counts["as recorded" if k == 0 else f"+ {names[k - 1]}"] = left(f), loss.item()
 axes = plt.figure(figsize=(7.5, 0.6 + 0.4 * len(counts)), layout="constrained").subplots()
-bars = axes.barh(list(counts), [n for n, _ in counts.values()], color=BLUE)
+bars = axes.barh(list(counts), [n for n, _ in counts.values()], color="#0072B2")
 axes.bar_label(bars, padding=3)
 axes.invert_yaxis()
 axes.set(xlabel="operations in the program, forward and back")
@@ -159,6 +161,9 @@ def share(steps):
 my_share = learn.check("41.share", share).working
 print(f"{len(toy)} steps, then {len(my_share(toy))}:")
 print(write(my_share(toy)))
+made = {"ops": ops, "xp": floats}
+exec(write(my_share(toy)), made)
+assert math.isclose(made["program"](2.0, 3.0), 6 + math.sin(6) ** 2)
 
 # %% [markdown]
 # The library's pass does the same on its own list of steps:

@@ -139,7 +139,7 @@ learn.check("42.portable", standardised)
 
 # %% [markdown]
 # A network moves with all its parameters, `model.to("cuda")`. This one, for MNIST-1D, has three
-# convolutions. The same loss on every device there is:
+# convolutions. The same scores on every device there is:
 
 
 # %%
