@@ -230,9 +230,7 @@ if learn.pick(full=True, quick=False):
 # %% exercise="37.twin"
 def twin(x):
     # BEGIN SOLUTION
-    out = x.copy()
-    out[:2, :2], out[-2:, -2:] = x[-2:, -2:], x[:2, :2]
-    return out
+    return np.concatenate([x[4:], x[:4]])
     # END SOLUTION
 
 

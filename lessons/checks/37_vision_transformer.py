@@ -123,9 +123,8 @@ class Twin(Exercise):
     hints = (
         "Every patch is treated alike, and the mean does not care about order. What may you do to "
         "the patches?",
-        "Exchange two of them: copy the picture, and put one patch where the other was.",
-        "`out = x.copy()`, then `out[:2, :2], out[-2:, -2:] = x[-2:, -2:], x[:2, :2]`; this "
-        "exchanges the first and the last.",
+        "Exchange some of them, each as a whole: two corners, or the upper and the lower half.",
+        "`np.concatenate([x[4:], x[:4]])` puts the lower half, two rows of patches, on top.",
     )
     wrong = (
         Wrong(
