@@ -5,6 +5,7 @@
 # methods zig-zag, and what decides how long it takes?
 #
 # - builds: `GradientDescent`
+# - introduces: `descent`
 # - uses: `Tensor`, `Value.backward`, `Value.grad`, `bracket_search`, `draw`, `learn`
 # - time: 35 minutes to read, 6 s to run
 # - covers: A (gradient descent), B (optimisation), D (gradient descent), E (6_2)
@@ -19,12 +20,14 @@ import numpy as np
 from tinygrad_edu import Tensor, draw, learn
 from tinygrad_edu.optim import GradientDescent
 from tinygrad_edu.optim.line_search import bracket_search
+from tinygrad_edu.widgets import descent
 
 learn.begin("13")
 x = np.array([0.03, 0.19, 0.34, 0.46, 0.78, 0.81, 1.08, 1.18, 1.39, 1.60, 1.65, 1.90])
 y = np.array([0.67, 0.85, 1.05, 1.00, 1.40, 1.50, 1.30, 1.54, 1.55, 1.68, 1.73, 1.60])
 
 
+# %%
 def loss(phi):
     return np.sum((phi[0] + phi[1] * x - y) ** 2)
 
@@ -162,8 +165,34 @@ print(
 assert (round(low, 2), round(high, 2)) == (3.99, 50.03)
 
 # %% [markdown]
-# Their ratio is the **condition number** $\kappa$ ("kappa"), here 12.5. The step has to be short
-# enough for the steep side, at most $2 / 50$, and is then too short for the flat one.
+# And this is what it does to steps of one fixed length. Move the slider back to the start, and walk
+# beside all three: the search, a short length, and one just below $2/50 = 0.04$, above which the
+# steps would lead away (exercise B).
+
+
+# %%
+def heights(intercept, slope):
+    return sum((intercept + slope * a - b) ** 2 for a, b in zip(x, y, strict=True))
+
+
+def fixed(length):
+    places = [np.array([1.6, -0.5])]
+    for _ in range(10):
+        places.append(places[-1] - length * slopes(places[-1], x, y))
+    return np.array(places)
+
+
+ways = {"searched": path, "fixed, 0.01": fixed(0.01), "fixed, 0.038": fixed(0.038)}
+ends = {name: float(heights(*way[-1])) for name, way in ways.items()}
+assert ends["searched"] < ends["fixed, 0.038"] < ends["fixed, 0.01"]
+axes = {"x": (0, 2), "y": (-1, 1), "labels": ("intercept", "slope"), "logarithmic": True}
+descent(heights, ways, **axes)
+
+# %% [markdown]
+# The short steps come down at once and then creep; the long ones jump from wall to wall, and yet
+# get further along the valley. The ratio of the two eigenvalues is the **condition number**
+# $\kappa$ ("kappa"), here 12.5. The step has to be short enough for the steep side, at most $2 /
+# 50$, and is then too short for the flat one.
 #
 # ## An experiment: a valley a hundred times as long as wide
 #

@@ -5,13 +5,14 @@
 # stays there. What if one looks at only a few examples in each step, drawn by chance?
 #
 # - builds: `SGD`
-# - uses: `GradientDescent`, `Tensor`, `Value.backward`, `Value.grad`, `draw`, `learn`, `ops`
+# - uses: `GradientDescent`, `Tensor`, `Value.backward`, `Value.grad`, `descent`, `draw`, `learn`,
+#   `ops`
 # - time: 35 minutes to read, 5 s to run
 # - covers: A (gradient descent), B (optimisation), C (part 2), D (gradient descent), E (6_3)
 #
-# The end first: a loss with several valleys, and two descents from the same place. One uses all
-# thirty examples in every step and ends in the wrong valley (crosses). The other uses five (dots):
-# it strays, and comes out.
+# The end first: a loss with several valleys, and two descents from the same place, the ring. One
+# uses all thirty examples in every step and ends in the wrong valley. The other uses five: it
+# strays, and comes out. Move the slider back to the start and watch where they part.
 
 # %%
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, draw, learn, ops
 from tinygrad_edu.optim import SGD, GradientDescent
+from tinygrad_edu.widgets import descent
 
 learn.begin("14")
 ORANGE = "#D55E00"
@@ -69,28 +71,19 @@ def strolling(params):
 
 
 # %%
-def landscape(*paths):
-    offset, frequency = np.meshgrid(np.linspace(-10, 13, 140), np.linspace(2.5, 22.5, 140))
-    u = offset[..., None] + 0.06 * frequency[..., None] * x
-    heights = ((np.sin(u) * np.exp(-u * u / 32) - y) ** 2).sum(axis=-1)
-    axes = plt.figure(figsize=(7, 4.6), layout="constrained").gca()
-    axes.contourf(offset, frequency, heights, levels=30, cmap="cividis")
-    styles = zip(paths, ("x-", "o-"), ("white", ORANGE), strict=False)
-    for path, style, colour in styles:
-        axes.plot(*path.T, style, color=colour, markersize=4, linewidth=1)
-    axes.plot(*paths[0][0], "s", color="white", markersize=8)
-    axes.plot(0, 16, "*", color=ORANGE, markeredgecolor="white", markersize=14)
-    axes.set(xlabel="offset", ylabel="frequency", xlim=(-10, 13), ylim=(2.5, 22.5))
-    plt.show()
+def heights(offset, frequency):
+    u = np.multiply.outer(frequency, 0.06 * x) + np.asarray(offset)[..., None]
+    return ((np.sin(u) * np.exp(-u * u / 32) - y) ** 2).sum(axis=-1)
 
 
 stuck = train((3.5, 6.5), searching, 21)
 strayed = train((3.5, 6.5), strolling, 41, batch_size=5)
-landscape(stuck, strayed)
+ranges = {"x": (-10, 13), "y": (2.5, 22.5), "labels": ("offset", "frequency")}
+descent(heights, {"all thirty": stuck, "five of them": strayed}, **ranges)
 
 # %% [markdown]
-# The square is the start, the star the lowest point of all. These are the data, the settings and
-# the random numbers of the lab 6_3 of *Understanding Deep Learning*.
+# The lowest point of all lies at $(0, 16)$. These are the data, the settings and the random numbers
+# of the lab 6_3 of *Understanding Deep Learning*.
 #
 # ## By hand, with five numbers
 #

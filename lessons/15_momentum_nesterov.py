@@ -5,13 +5,14 @@
 # does it gain from a memory of where it has been going?
 #
 # - builds: `momentum`, `nesterov`
-# - uses: `SGD`, `Tensor`, `Value.backward`, `Value.grad`, `draw`, `learn`, `ops`
+# - uses: `SGD`, `Tensor`, `Value.backward`, `Value.grad`, `descent`, `draw`, `learn`, `ops`
 # - time: 35 minutes to read, 8 s to run
 # - covers: A (momentum), B (optimisation), C (part 2), D (momentum, Nesterov), E (6_4)
 #
-# The end first: a valley that bends thirty times as much across as along, and 25 steps of three
-# methods. The first crawls along the valley. The second has the weight of a ball: it swings far
-# out, and arrives. The third looks where the ball is about to roll.
+# The end first: a valley that bends thirty times as much across as along, lowest at $(0, 0)$, and
+# 25 steps of three methods. The first crawls along the valley. The second has the weight of a ball:
+# it swings far out, and arrives. The third looks where the ball is about to roll. The slider goes
+# back to any step.
 
 # %%
 import matplotlib.pyplot as plt
@@ -19,6 +20,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, draw, learn, ops
 from tinygrad_edu.optim import SGD
+from tinygrad_edu.widgets import descent
 
 learn.begin("15")
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#007A59"
@@ -47,21 +49,9 @@ def best(kappa):
 
 
 # %%
-def panels(paths, low, high, heights, star, names=("u", "v")):
-    figure = plt.figure(figsize=(9.6, 3.4), layout="constrained")
-    across, up = np.meshgrid(np.linspace(*low, 150), np.linspace(*high, 150))
-    for axes, (title, path) in zip(figure.subplots(1, 3, sharey=True), paths.items(), strict=True):
-        axes.contourf(across, up, heights(across, up), levels=25, cmap="cividis")
-        axes.plot(*path.T, "o-", color="white", markersize=3.5, linewidth=1)
-        axes.plot(*path[0], "s", color="white", markersize=8)
-        axes.plot(*star, "*", color=ORANGE, markeredgecolor="white", markersize=13)
-        axes.set(title=title, xlabel=names[0], xlim=low, ylim=high)
-    figure.axes[0].set_ylabel(names[1])
-    plt.show()
-
-
 paths = {name: roll(30, 25, **options) for name, options in best(30).items()}
-panels(paths, (-0.5, 1.2), (-2.5, 2.5), lambda u, v: np.log10(u**2 + 30 * v**2 + 1e-3), (0, 0))
+ranges = {"x": (-0.5, 1.2), "y": (-2.5, 2.5), "labels": ("u", "v"), "logarithmic": True}
+descent(lambda u, v: (u**2 + 30 * v**2) / 2, paths, **ranges)
 
 # %% [markdown]
 # ## By hand, with five numbers
@@ -246,11 +236,10 @@ def train(name, seed, far=1.0):
 
 
 paths = {name: train(name, seed=1) for name in ("SGD", "momentum", "Nesterov")}
-landscape = ((-10, 10), (2.5, 22.5), heights, (0, 16), ("offset", "frequency"))
-panels(paths, *landscape)
 final = {name: round(float(heights(*path[-1])), 3) for name, path in paths.items()}
 print("seed 1:  ", final)
 assert final == {"SGD": 0.936, "momentum": 0.746, "Nesterov": 0.803}
+descent(heights, paths, x=(-10, 10), y=(2.5, 22.5), labels=("offset", "frequency"))
 
 # %% [markdown]
 # The figures are the lab's. But one seed is an anecdote. The medians of 50:

@@ -5,20 +5,22 @@
 # each weight find its own?
 #
 # - builds: `optim`, `Adagrad`, `RMSprop`, `Adam`, `AdamW`
-# - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `learn`, `manual_seed`,
-#   `nn`, `numeric_grad`, `ops`, `ops.cross_entropy`
+# - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `descent`, `draw`, `learn`,
+#   `manual_seed`, `nn`, `numeric_grad`, `ops`, `ops.cross_entropy`
 # - time: 40 minutes to read, 14 s to run
 # - covers: A (Adam), B (optimisation), C (RMSprop), D (Adagrad, RMSprop, Adam), E (6_5)
 #
-# The end first: a loss that is steep in one direction and flat in the other. A short step creeps, a
-# long one bounces between the walls, a step of fixed size in both directions cannot stop. Adam sets
-# out straight for the star, swings past it and comes back.
+# The end first: a loss that is steep in one direction and flat in the other, lowest at $(0.7, 0)$.
+# A short step creeps, a long one bounces between the walls, a step of fixed size in both directions
+# cannot stop. Adam sets out straight for the lowest point, swings past it and comes back. Move the
+# slider to watch all four.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygrad_edu import Tensor, Value, data, draw, learn, manual_seed, nn, numeric_grad, ops, optim
+from tinygrad_edu.widgets import descent
 
 learn.begin("16")
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -53,15 +55,7 @@ paths = {
     "signs, 0.08": walk(40, lambda g, t: 0.08 * np.sign(g)),
     "Adam, 0.05": adams(60, lr=0.05, betas=(0.9, 0.99)),
 }
-across, up = np.meshgrid(np.linspace(-1, 1, 150), np.linspace(-1, 1, 150))
-figure = plt.figure(figsize=(8, 6), layout="constrained")
-panels = figure.subplots(2, 2, sharex=True, sharey=True)
-for axes, (name, path) in zip(panels.flat, paths.items(), strict=True):
-    axes.contourf(across, up, loss((across, up)), levels=25, cmap="cividis")
-    axes.plot(*path.T, "o-", color="white", markersize=3.5, linewidth=1)
-    axes.plot(0.7, 0, "*", color=ORANGE, markeredgecolor="white", markersize=13)
-    axes.set(title=f"{name}: {len(path) - 1} steps", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-plt.show()
+descent(lambda a, b: loss((a, b)), paths, x=(-1, 1), y=(-1, 1), labels=("p0", "p1"))
 
 # %% [markdown]
 # These are the lab 6_5 and its figures:

@@ -5,9 +5,8 @@
 # learn a stroke anew at every place. What is a layer that learns it once?
 #
 # - builds: `ops.unfold`, `ops.conv1d`, `ops.conv2d`, `ops.max_pool2d`
-# - introduces: `slides`
 # - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `gradcheck`, `learn`,
-#   `manual_seed`, `metrics`, `nn`, `ops`, `optim`
+#   `manual_seed`, `metrics`, `nn`, `ops`, `optim`, `slides`
 # - time: 40 minutes to read, 24 s to run
 # - covers: B (convolutional networks), C (part 3), D (convolutional networks)
 #

@@ -14,7 +14,7 @@ from test_picture import neuron
 
 from tinygrad_edu import Stepper, Tensor, Value, explore, plots
 from tinygrad_edu.readers.page import script, style
-from tinygrad_edu.widgets import slides
+from tinygrad_edu.widgets import descent, slides
 from tinygrad_edu.widgets.stepper import widget
 
 
@@ -181,6 +181,51 @@ def test_slides_that_show_nothing():
         slides(one_square, [])
     with pytest.raises(ValueError, match="slides of 1 values with 0 to keep show nothing"):
         slides(one_square, [1], still=0)
+
+
+WAYS = {"short": [(1.5, 1.0), (0.5, 0.2)], "long": [(1.5, 1.0), (0.0, 1.0), (0.0, -0.5), (0, 0)]}
+
+
+def bowl(x, y):
+    return x**2 + 3 * y**2
+
+
+def test_a_descent_stops_each_way_at_the_step():
+    pytest.importorskip("matplotlib")
+    shown = descent(bowl, WAYS, resolution=9)
+    for step, (left, right) in enumerate(((1, 1), (2, 2), (2, 3), (2, 4))):
+        axes = shown.figure(step).axes[0]
+        drawn = {line.get_label().partition(":")[0]: line.get_xydata() for line in axes.lines}
+        np.testing.assert_array_equal(drawn["short"], WAYS["short"][:left])
+        np.testing.assert_array_equal(drawn["long"], WAYS["long"][:right])
+        assert axes.get_title() == f"after {step} steps"
+    labels = [text.get_text() for text in shown.figure(2).axes[0].get_legend().get_texts()]
+    assert labels == ["short: 0.37", "long: 0.75"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_descent_begins_and_stays_at_its_end(sent, theme):
+    pytest.importorskip("matplotlib")
+    shown = descent(bowl, WAYS, resolution=9, theme=theme)
+    slider, image = shown.widget().children
+    assert (slider.value, slider.max, slider.description) == (3, 3, "step")
+    assert shown._repr_mimebundle_()["text/html"] == f"<div>{shown.picture(3)}</div>"
+    slider.value = 0
+    assert image.value == shown.picture(0) != shown.picture(3)
+
+
+def test_a_long_descent_keeps_its_first_and_last_step():
+    way = np.linspace((1.0, 1.0), (0.0, 0.0), 251)
+    steps = descent(bowl, {"way": way}).values
+    assert (steps[:2], steps[-1], len(steps)) == ([0, 3], 250, 85)
+    assert descent(bowl, {"still": way[:1]}).values == [0]
+
+
+def test_a_descent_without_a_way():
+    with pytest.raises(ValueError, match="there is no path to show"):
+        descent(bowl, {})
+    with pytest.raises(ValueError, match=r"the path w has the shape \(1, 3\), not \(points, 2\)"):
+        descent(bowl, {"w": [(1, 2, 3)]})
 
 
 # In JupyterLab

@@ -5,8 +5,19 @@ something is shown.
 """
 
 from tinygrad_edu.widgets.dashboard import Dashboard
+from tinygrad_edu.widgets.descent import Descent, descent
 from tinygrad_edu.widgets.explore import Explorer, explore
 from tinygrad_edu.widgets.slides import Slides, slides
 from tinygrad_edu.widgets.stepper import Stepper, widget
 
-__all__ = ["Dashboard", "Explorer", "Slides", "Stepper", "explore", "slides", "widget"]
+__all__ = [
+    "Dashboard",
+    "Descent",
+    "Explorer",
+    "Slides",
+    "Stepper",
+    "descent",
+    "explore",
+    "slides",
+    "widget",
+]

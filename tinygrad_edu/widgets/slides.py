@@ -24,7 +24,7 @@ def slides(f: Callable[[Any], Any], values: Sequence[Any], *, still: int = 3) ->
 
     Raises ValueError without values, and where no picture would stay.
 
-    Introduced in lesson 28.
+    Introduced in lesson 20.
     """
     return Slides(f, values, still)
 
@@ -36,7 +36,11 @@ class Slides:
     ----------
     values : one for each place of the slider.
     stills : the places of the slider whose pictures stay.
+    start : the place where the slider begins.
     """
+
+    description = "picture"
+    start = 0
 
     def __init__(self, f: Callable[[Any], Any], values: Sequence[Any], still: int = 3) -> None:
         if not len(values) or still < 1:
@@ -60,8 +64,10 @@ class Slides:
         """The slider and the picture as a widget."""
         import ipywidgets
 
-        image = ipywidgets.HTML(self.picture(0))
-        slider = ipywidgets.IntSlider(0, 0, len(self.values) - 1, description="picture")
+        image = ipywidgets.HTML(self.picture(self.start))
+        slider = ipywidgets.IntSlider(
+            self.start, 0, len(self.values) - 1, description=self.description
+        )
 
         def moved(change: Any) -> None:
             image.value = self.picture(change["new"])
