@@ -9,6 +9,10 @@ import pytest
 from tinygrad_edu.ops import manual_seed
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: on a real GPU")
+
+
 def pytest_configure(config):
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that share the tests
     config.addinivalue_line("filterwarnings", "error")
