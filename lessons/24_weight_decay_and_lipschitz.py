@@ -11,7 +11,7 @@
 # - covers: A (Lipschitz continuity, weight decay), B (regularisation), D (regularisation)
 #
 # The end first: a digit, and the same digit with every pixel changed by at most 0.1, in the
-# direction that hurts most. You would hardly notice; the network reads something else.
+# direction that hurts most. You read it as before; the network reads something else.
 
 # %%
 import matplotlib.pyplot as plt
