@@ -1,4 +1,4 @@
-"""On a GPU, operations, modules and optimisers give what they give on the CPU, and copy nothing back.
+"""On a GPU everything gives what it gives on the CPU, and nothing is copied back unasked.
 
 Without one they run on a double of CuPy that refuses what CuPy refuses (`cupy_double`); with one,
 ``pytest tests/test_device.py --device cuda`` runs the same tests on it.
@@ -56,7 +56,7 @@ def leaves(args, device):
 
 
 def placed(name, option, device):
-    """An option on the device: weights are arrays of the operands' device, indices may be either."""
+    """An option on the device: weights are arrays of the device, indices may be of either."""
     if isinstance(option, np.ndarray) and name not in ("index", "indices"):
         return Tensor(option).to(device).data
     return option
@@ -127,7 +127,7 @@ OPTIMISERS = {
     "RMSprop": {"lr": 0.1, "centered": True, "momentum": 0.5},
     "Adam": {"lr": 0.1, "amsgrad": True},
     "AdamW": {"lr": 0.1},
-    "LBFGS": {"lr": 0.5, "line_search_fn": "strong_wolfe"},
+    "LBFGS": {"lr": 0.5, "line_search_fn": "strong_wolfe", "max_iter": 3},
 }
 
 
