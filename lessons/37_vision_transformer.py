@@ -10,8 +10,8 @@
 # - covers: B (attention and transformers), D (vision transformers)
 #
 # The end first. Left: a digit, and its 16 pieces. Right: for four of the pieces, how alike the
-# network finds the *places* of all pieces, after training. Nobody told it that the picture has rows
-# and columns.
+# vectors are by which the trained network knows the *places* of all pieces. No two are: to this
+# network places are names, by which it tells pieces apart, and not a map.
 
 # %%
 import matplotlib.pyplot as plt
@@ -81,6 +81,7 @@ for axes, piece in zip(row[2:], (0, 6, 9, 15), strict=True):
     axes.plot(piece % 4, piece // 4, "k.")
 for axes in row:
     axes.axis("off")
+assert abs(places @ places.T - np.eye(16)).mean() < 0.3
 
 # %% [markdown]
 # (Purple is alike, orange opposite; the dot is the piece itself.)
@@ -137,10 +138,11 @@ print(patches.shape, "->", by_hand.shape)
 # %% [markdown]
 # The assertions say two things. Cutting into patches and multiplying each by $E$ *is* a convolution
 # whose stride is as large as its kernel; so the network has one after all, but only one, and its
-# windows do not overlap. And the library's `LearnedPositionalEncoding` adds the same $e_t$.
+# windows do not overlap. And the library's `LearnedPositionalEncoding` adds the same $e_t$. As a
+# graph, up to the point where the blocks of lesson 36 take over:
 
 # %%
-draw(model(digit), show=["scopes"], detail="compact", direction="TB")
+draw(model.pieces(digit), show=["scopes"], detail="compact", direction="TB")
 
 # %% [markdown]
 # Where does it look? The four heads of the first block, for the patch with the dot; the brighter,
@@ -275,7 +277,8 @@ except ValueError as error:
 # ## To read
 #
 # A. Dosovitskiy and others, *An image is worth 16x16 words*, arXiv:2010.11929 (2020): figure 7 has
-# the picture from the beginning, for 14 by 14 places.
+# the picture from the beginning, after millions of photographs: there neighbours have become alike,
+# and a map has formed.
 #
 # ## Recap
 #
