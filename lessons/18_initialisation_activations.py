@@ -66,7 +66,7 @@ for variance, style in zip(variances, ("-", "--", "-", "-.", ":"), strict=True):
         axes.semilogy(range(1, len(values) + 1), values, style, linewidth=width, label=variance)
 panels[0].set(title="units, on the way forward", xlabel="layer", ylabel="standard deviation")
 panels[1].set(title="slopes, on the way back", xlabel="layer")
-panels[1].legend(title="variance")
+panels[1].legend(title="variance", loc="center left", bbox_to_anchor=(1.0, 0.5))
 plt.show()
 
 # %% [markdown]

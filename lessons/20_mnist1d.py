@@ -40,8 +40,9 @@ for digit, (top, below) in enumerate(panels.T):
 plt.show()
 
 # %% [markdown]
-# This is **MNIST-1D**. Turn your head: each line is a pen that goes from top to bottom. Move the
-# slider through the steps in which one signal is made:
+# This is **MNIST-1D**. Each line is a pen that goes from top to bottom. Now lay it on its side, and
+# move the slider through the steps in which one signal is made:
+
 
 # %%
 stages = mnist1d_steps(3, np.random.RandomState(7))
