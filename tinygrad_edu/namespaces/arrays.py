@@ -65,7 +65,7 @@ class Arrays:
 
     def erf(self, x: Array) -> Array:
         """NumPy has none.  Its relative error is below 1e-15, or 2e-7 in float32."""
-        formula = _erf if x.dtype.itemsize > 4 else _erf_of_single
+        formula = _erf if x.dtype.itemsize > 4 else erf_of_single
         if self.device != "cpu" or x.size <= _BLOCK:
             return formula(self, x)
         out, flat = self.library.empty(x.size, x.dtype), x.reshape(-1)
@@ -284,12 +284,12 @@ def _erf_coefficients() -> tuple[list[float], list[float]]:
     return near, far.convert(kind=polynomial.Polynomial).coef.tolist()
 
 
-def _erf_of_single(xp: Arrays, x: Array) -> Array:
+def erf_of_single(xp: Any, x: Array) -> Array:
     """tanh(x + x p(x^2)), p a polynomial: a third of the work, and enough digits for float32.
 
     Large results need few digits of p, because tanh is flat there.
     """
-    x = xp.library.clip(x, -_ONE, _ONE)
+    x = xp.minimum(xp.maximum(x, -_ONE), _ONE)
     out = _horner(_single_coefficients(), x * x)
     out *= x
     out += x

@@ -10,6 +10,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator
 
+import numpy
+
+from tinygrad_edu.namespaces.arrays import NUMPY, erf_of_single
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.steps import (
     CHAIN,
@@ -18,8 +21,10 @@ from tinygrad_edu.readers.program.steps import (
     Program,
     Rewriting,
     Step,
+    moved,
     rewrite,
 )
+from tinygrad_edu.readers.program.tracing import Recording
 from tinygrad_edu.readers.program.words import INTO
 
 BLOCK = 2**15  # elements of a block: with a few operands, as many as the second cache holds
@@ -37,6 +42,24 @@ _PLAIN = (
 def blocks(program: Program) -> Program:
     """With chains, in blocks that stay in the cache, in place of elementwise steps."""
     return _chained(program, INTO | {"where"}, _LARGE, loop=False)
+
+
+def open_erf(program: Program) -> Program:
+    """With the polynomial of erf in single precision as steps of its own, for `loops`."""
+
+    def visit(new: Rewriting, step: Step) -> Step | int:
+        if step.name != "erf" or str(step.dtype) != "float32":
+            return step
+        recording = Recording(NUMPY)
+        recording.backward, recording.origin = step.backward, step.origin
+        erf_of_single(recording, recording.leaf("input", numpy.zeros(step.shape, step.dtype), ""))
+        places = [step.inputs[0]]
+        for inner in recording.steps[1:]:
+            places.append(new.add(moved(inner, places)))
+        new.steps[places[-1]] = new.steps[places[-1]]._replace(label=step.label, named=step.named)
+        return places[-1]
+
+    return rewrite(program, visit)
 
 
 def loops(program: Program) -> Program:

@@ -162,7 +162,8 @@ def compile(
 
     f : a function, module or method of Tensors or of Values (arrays arrive as Tensors), in any
         nesting of tuples, lists and dictionaries; it returns nodes, in the same way.
-    passes : the names of the optimisations to apply; all by default.
+    passes : the names of the optimisations to apply; all by default.  "erf" and "loops" are for
+        machine code, "checkpoints" for low memory, and do nothing without.
     jit : "numba" compiles chains of arithmetic, and what `vectorize` returns, to machine code (the
         extra ``jit``), at about half a second for each chain that is new.
     memory : "low" keeps fewer results for the backward pass and computes the others again.
@@ -260,6 +261,7 @@ class Entry:
         self.xp = trace.recording.xp
         without = {
             "checkpoints": owner.memory is None,
+            "erf": owner.jit is None or self.xp is not NUMPY,
             "loops": owner.jit is None or self.xp is not NUMPY,
             "blocks": self.xp is not NUMPY,
         }

@@ -13,7 +13,7 @@ import numpy
 from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.chains import blocks, loops
+from tinygrad_edu.readers.program.chains import blocks, loops, open_erf
 from tinygrad_edu.readers.program.checkpoints import recompute
 from tinygrad_edu.readers.program.steps import GONE, LEAVES, Program, Ref, Rewriting, Step, rewrite
 from tinygrad_edu.readers.program.words import family, may_alias, meaning
@@ -263,6 +263,7 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "keep less": keep_less,
     "dead": drop_dead,
     "checkpoints": recompute,
+    "erf": open_erf,
     "loops": loops,
     "blocks": blocks,
 }
