@@ -251,7 +251,8 @@ def report(*, rounds: int) -> str:
     parts = [
         harness.conditions(["mygrad", "autograd", "dezero", "torch"]),
         "DeZero runs with two repairs from outside: `np.int`, and Python floats as weak float32 "
-        "constants. MyGrad runs with memory guarding off. Threads are those of BLAS and OpenMP.",
+        "constants. MyGrad runs with memory guarding off. This library lets go of its graph on the "
+        "way back (`backward(free=True)`). Threads are those of BLAS and OpenMP.",
     ]
     for threads in (1, 2):
         for name, case in CASES.items():
