@@ -88,7 +88,7 @@ def numpy_by_hand(case: Case) -> Step:
 
 
 def tinygrad_edu(case: Case) -> Step:
-    """This library; the graph is let go of on the way back, as MyGrad and PyTorch do."""
+    """This library."""
     from tinygrad_edu import Tensor, ops
 
     x, y, weights, biases = case.data()
@@ -102,7 +102,7 @@ def tinygrad_edu(case: Case) -> Step:
             z = h @ w + b
             h = z.relu() if w is not weights[-1] else z
         loss = ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
-        loss.backward(free=True)
+        loss.backward()
         for p in [*weights, *biases]:
             p.data -= LEARNING_RATE * p.grad
             p.grad = None
@@ -251,8 +251,7 @@ def report(*, rounds: int) -> str:
     parts = [
         harness.conditions(["mygrad", "autograd", "dezero", "torch"]),
         "DeZero runs with two repairs from outside: `np.int`, and Python floats as weak float32 "
-        "constants. MyGrad runs with memory guarding off. This library lets go of its graph on the "
-        "way back (`backward(free=True)`). Threads are those of BLAS and OpenMP.",
+        "constants. MyGrad runs with memory guarding off. Threads are those of BLAS and OpenMP.",
     ]
     for threads in (1, 2):
         for name, case in CASES.items():
