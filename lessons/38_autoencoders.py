@@ -68,11 +68,13 @@ def apply(function, x):
 def show(axes, rows):
     """Pictures (rows, columns, 64) as one."""
     high, across = len(rows), len(rows[0])
-    whole = np.reshape(rows, (high, across, 8, 8)).transpose(0, 2, 1, 3)
-    axes.imshow(whole.reshape(8 * high, 8 * across), cmap="gray_r", vmin=0, vmax=1)
+    framed = np.pad(np.reshape(rows, (high, across, 8, 8)), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    whole = framed.transpose(0, 2, 1, 3)
+    axes.imshow(whole.reshape(10 * high, 10 * across), cmap="gray_r", vmin=0, vmax=1)
     axes.set(xticks=[], yticks=[])
 
 
+# %%
 epochs = learn.pick(full=80, quick=2)
 manual_seed(0)
 flat = train(AutoEncoder(128, 64, 2), seen, nn.MSELoss(), epochs)
@@ -194,7 +196,7 @@ show(
     axes,
     [new[:12], mean + (new[:12] - mean) @ directions @ directions.T, apply(models[k], new[:12])],
 )
-axes.set_yticks([4, 12, 20], ["digit", "PCA, k = 8", "autoencoder"])
+axes.set_yticks([5, 15, 25], ["digit", "PCA, k = 8", "autoencoder"])
 plt.show()
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_edu import data, manual_seed, metrics, nn, no_grad, ops, optim
+from tinygrad_edu import Tensor, compile, data, manual_seed, metrics, nn, no_grad, ops, optim
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("sklearn")
@@ -127,3 +127,92 @@ def test_a_variational_autoencoder_draws_digits():
         return ((images[:, None] - seen) ** 2).mean(axis=-1).min(axis=1).mean()
 
     assert to_nearest(drawn) < 2 * to_nearest(new)  # samples look like digits
+
+
+class Generator(nn.Module):
+    """Sixteen numbers to a picture of 8 x 8, from -1 to 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.begin = nn.Sequential(nn.Linear(16, 256), nn.BatchNorm1d(256), nn.ReLU())
+        self.grow = nn.Sequential(
+            *(nn.ConvTranspose2d(64, 16, 4, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU()),
+            *(nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1), nn.Tanh()),
+        )
+
+    def forward(self, z):
+        return self.grow(self.begin(z).reshape(-1, 64, 2, 2))
+
+
+def test_two_networks_against_each_other_draw_every_digit():
+    manual_seed(1)
+    train, test = data.digits("strat")
+    real, new = (part.tensors[0].data for part in (train, test))
+    judge = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        nn.Linear(128, 10),
+    )
+    optimizer = optim.Adam(judge.parameters(), lr=2e-3)
+    for _ in range(15):
+        for images, labels in data.DataLoader(train, batch_size=32, shuffle=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(judge(images), labels).backward()
+            optimizer.step()
+
+    def judged(pictures):
+        with no_grad():
+            h = Tensor(pictures.astype("float32"))
+            for layer in list(judge)[:-1]:
+                h = layer(h)
+            return h.data.astype(float), judge[-1](h).data.argmax(axis=1)
+
+    def distance(a, b):
+        (c1, v), c2 = np.linalg.eigh(np.cov(a.T) + 1e-6 * np.eye(128)), np.cov(b.T)
+        root = v * np.sqrt(c1.clip(0)) @ v.T
+        both = np.linalg.eigvalsh(root @ (c2 + 1e-6 * np.eye(128)) @ root).clip(0)
+        spread = c1.sum() + np.trace(c2) - 2 * np.sqrt(both).sum()
+        return ((a.mean(0) - b.mean(0)) ** 2).sum() + spread
+
+    features = judged(real)[0]
+    noise = np.random.default_rng(0).random(new.shape)
+    assert distance(judged(new)[0], features) < 4
+    assert 60 < distance(judged(noise)[0], features) < 120
+
+    manual_seed(0)
+    generator, random = Generator(), np.random.default_rng(0)
+    critic = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, stride=2, padding=1), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.LeakyReLU(0.2)),
+        *(nn.Flatten(), nn.Linear(128, 1)),
+    )
+    makes = optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    judges = optim.Adam(critic.parameters(), lr=1.5e-3, betas=(0.5, 0.999))
+    average = optim.AveragedParameters(generator.parameters(), decay=0.999)
+
+    @compile
+    def generators(z):
+        made = generator(z)
+        return ops.softplus(-critic(made)).mean(), made
+
+    @compile
+    def critics(x, made):
+        scores = critic(ops.concat(x, made, axis=0))
+        on_real = 0.9 * ops.softplus(-scores[:64]) + 0.1 * ops.softplus(scores[:64])
+        return 0.5 * on_real.mean() + 0.5 * ops.softplus(scores[64:]).mean()
+
+    for _ in range(5500):
+        loss, made = generators(Tensor(random.normal(size=(64, 16)).astype("float32")))
+        makes.zero_grad()
+        loss.backward()
+        makes.step()
+        average.update_parameters()
+        judges.zero_grad()
+        some = real[random.integers(len(real), size=64)]
+        critics(Tensor(2 * some - 1), made.detach()).backward()
+        judges.step()
+    with average.applied(), no_grad():
+        drawn = generator(Tensor(random.normal(size=(1000, 16)).astype("float32"))).data
+    found, read = judged((drawn + 1) / 2)
+    assert distance(found, features) < 8
+    assert np.bincount(read, minlength=10).min() > 30
