@@ -54,7 +54,9 @@ assert 0.01 < curve.suggestion < lowest < 2
 
 # %% [markdown]
 # The data are MNIST-1D: 4,000 signals to learn from and 1,000 to test on, each a digit drawn as a
-# line of 40 numbers. The model is as it was before the search; only the curve is kept.
+# line of 40 numbers. The model is as it was before the search; only the curve is kept. From step to
+# step the rate grew by the same factor. The dashed line is a place to begin, not the best rate:
+# what is worth trying lies around it.
 #
 # ## By hand, with five numbers
 #
@@ -71,9 +73,10 @@ assert 0.01 < curve.suggestion < lowest < 2
 #
 # ## In symbols
 #
-# A **schedule** gives each step $t = 0, 1, 2, \dots$ its rate. At the start the weights are far
-# from anything, and a long step may do harm: **warm up** by rising in a straight line for $w$ steps
-# to the peak $\alpha$ ("alpha"). Then let the cosine bring it down, to reach 0 at step $T$:
+# A **schedule** gives each step $t = 0, 1, 2, \dots$ its rate; in the race below $t$ counts epochs
+# instead, and the rate stays as it is within one. At the start the weights are far from anything,
+# and a long step may do harm: **warm up** by rising in a straight line for $w$ steps to the peak
+# $\alpha$ ("alpha"). Then let the cosine bring it down, to reach 0 at step $T$:
 #
 # $$\alpha_t = \alpha\,\frac{t + 1}{w} \ \text{ for } t < w, \qquad
 # \alpha_t = \frac{\alpha}{2}\left(1 + \cos \pi\,\frac{t - w}{T - w}\right) \ \text{ for } t \ge
@@ -211,7 +214,8 @@ assert high["warm cosine"] > learn.pick(full=66, quick=40)
 #
 # Write `log_uniform(u, low, high)`: `u` from 0 to 1 becomes a number from `low` to `high`, with
 # evenly spread logarithm. And `choose(tried)`: from a list of dicts with "setting", "train",
-# "validation" and "test", three accuracies, the **setting** you would use.
+# "validation" and "test", three accuracies, the **setting** you would use. "validation" was
+# measured on examples that are in neither of the other two sets.
 
 
 # %% exercise="17.log_uniform"

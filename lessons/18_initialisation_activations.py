@@ -92,9 +92,11 @@ assert np.allclose(found[0.03][1][::-48], (4.88, 278), rtol=3e-3)
 #
 # Four units hold 1, 2, 0, 2, and each of the four weights to the next unit is $+s$ or $-s$ with
 # equal chance. What is the square of their sum, on average? The mixed products cancel, since their
-# signs are as often $+$ as $-$. What is left is $s^2 (1 + 4 + 0 + 4) = 9 s^2$: **the variance of a
-# weight, times the sum of the squares**, which is 4 times their mean $9/4$. To give the new unit
-# the same mean square as the four have, $9/4$, one needs $s^2 = 1/4$.
+# signs are as often $+$ as $-$. What is left is $s^2 (1 + 4 + 0 + 4) = 9 s^2$. For numbers
+# with mean 0 the mean square, here $s^2$, is their **variance**, and its root $s$ their **standard
+# deviation**. So the result is **the variance of a weight, times the sum of the squares**, which is
+# 4 times their mean $9/4$. To give the new unit the same mean square as the four have, $9/4$, one
+# needs $s^2 = 1/4$.
 #
 # Then comes ReLU. The sum is as often below 0 as above, so half of the mean square is cut away, and
 # to make up for it $s^2$ must be twice as large: $2/4$.
@@ -157,7 +159,8 @@ learn.source(init.xavier_normal_)
 #
 # A unit whose sum is negative for every example gives 0 and gets no gradient: it is **dead**. Two
 # newer functions leave a way back. **LeakyReLU** keeps a hundredth of what is negative. **GELU**
-# multiplies $x$ by the chance $\Phi(x)$ ("phi") that a normal number is below $x$. Their slopes:
+# multiplies $x$ by the chance $\Phi(x)$ ("phi") that a normal number (mean 0, variance 1) is below
+# $x$. Their slopes:
 
 # %%
 places = np.linspace(-3, 3, 121)
@@ -193,9 +196,11 @@ draw(value, names=locals(), detail="compact", direction="TB")
 # %% [markdown]
 # ## An experiment: thirty layers on the digits
 #
-# The digits again, with thirty layers of 64 units, 15 epochs of Adam. Only the beginning differs.
-# Guessing at random is right in 10 % of all cases. With Xavier's rule, which is right for tanh, and
-# ReLU, which cuts half away in every layer, you reach ...
+# The digits again, with thirty layers of 64 units, 15 epochs of Adam. Only the beginning differs:
+# besides the two rules, one takes weights too small, and one matrices whose rows stand at right
+# angles (**orthogonal**) and are as long as He's rule makes them. Guessing at random is right in
+# 10 % of all cases. With Xavier's rule, which is right for tanh (near 0 it hardly changes a
+# number), and ReLU, which cuts half away in every layer, you reach ...
 
 # %%
 guess = learn.predict("Xavier's rule with ReLU", ["10 to 75 %", "over 90 %"])
@@ -270,9 +275,10 @@ assert scores["He, ReLU"] > learn.pick(full=0.9, quick=0.2)
 #
 # ## Exercise B: all units the same
 #
-# The simplest start of all gives every weight the same number. Break it: write `same(n, m)`, an
-# array of shape (m, n) that is **not** all zeros, and with which every unit of the layer computes
-# the same for any input, and so gets the same gradient, for ever.
+# The simplest start gives every weight of every layer the same number. Break the network: write
+# `same(n, m)`, an array of shape (m, n) that is **not** all zeros, and with which every unit of the
+# layer computes the same for any input. If the layer after it also treats them alike, they get the
+# same gradient, and stay the same for ever.
 
 
 # %% exercise="18.same"
@@ -303,8 +309,8 @@ except ValueError as error:
 # ## What PyTorch calls this
 #
 # `torch.nn.init` has the same functions, with the same underscore at the end: they change the
-# tensor they are given. Its `nn.Linear` starts, as ours does, with even numbers of variance
-# $1/(3n)$, a sixth of He's: good for few layers, and too small for thirty.
+# tensor they are given. Its `nn.Linear` starts, as ours does, with numbers evenly spread around 0,
+# of variance $1/(3n)$, a sixth of He's: good for few layers, and too small for thirty.
 #
 # ## To read
 #

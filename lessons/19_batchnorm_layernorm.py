@@ -116,13 +116,14 @@ draw(value, names=locals(), detail="compact", direction="TB")
 # An example now reaches the loss in three ways: through itself, through the mean, through the
 # variance. Let $g_i$ be the gradient for $\hat x_i$. Two facts shorten the work. Add a constant to
 # all $x_i$: nothing changes, so the gradients for $x$ must **sum to 0**. Multiply all $x_i - \mu$
-# by a number: nothing changes (but for $\epsilon$), so their products with $\hat x$ must sum to 0
-# too. Both come out if the means of $g$ and of $g \hat x$ are taken away:
+# by a number: nothing changes (but for $\epsilon$), so the products of these gradients with
+# $\hat x$ must sum to 0 too. For fixed $\mu$ and $s$ the gradient would be $g_i / s$; both facts
+# come out if from $g_i$ the mean of $g$ is taken away, and $\hat x_i$ times the mean of $g \hat x$:
 #
 # $$\bar x_i = \frac{1}{s}\Bigl( g_i - \frac{1}{n}\sum_j g_j - \hat x_i\,\frac{1}{n}\sum_j g_j \hat
 # x_j \Bigr)$$
 #
-# Write `normalise_vjp(g, x, eps)`, all of shape (n, units).
+# Write `normalise_vjp(g, x, eps)`: the gradient for `x`, with `g` and `x` of shape (n, units).
 
 
 # %% exercise="19.normalise_vjp"

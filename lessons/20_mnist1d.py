@@ -77,7 +77,7 @@ slides(stage, range(len(stages)), still=8)
 #
 # ## In symbols
 #
-# For a signal $x_0, \dots, x_{n-1}$:
+# For a signal $x_0, \dots, x_{n-1}$, a shift by $k$ places and a shear with the slope $c$:
 #
 # $$\text{shift:}\ y_i = x_{(i - k) \bmod n}, \qquad
 # \text{shear:}\ y_i = x_i - c\left(\frac{i}{n - 1} - \frac{1}{2}\right),$$
@@ -111,7 +111,8 @@ my_shear = learn.check("20.shear", shear).working
 
 # %% [markdown]
 # With yours, the whole recipe fits into a cell. `g` draws the random numbers, in the order of the
-# authors' program: that is what makes our data equal to theirs.
+# authors' program: that is what makes our data equal to theirs. Noise goes only where the pen drew
+# nothing; the `1e-8` tells a 0 that was drawn from an empty place.
 
 
 # %%

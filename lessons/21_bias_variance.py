@@ -69,8 +69,9 @@ fan([1, 4, 12])
 
 # %% [markdown]
 # The model is that of lesson 11: a constant and some ramps (relus) with fixed kinks, equally
-# spaced. Only the heights are fitted, so the best ones can be computed at once (`np.linalg.lstsq`,
-# *least squares*). The dashed line is the mean of the hundred fits.
+# spaced. Only the weights of these columns are fitted, and those with the smallest sum of squared
+# errors can be computed at once (`np.linalg.lstsq`, *least squares*). The dashed line is the mean
+# of the hundred fits.
 #
 # ## By hand, with five numbers
 #
@@ -84,10 +85,10 @@ fan([1, 4, 12])
 #
 # ## In symbols
 #
-# Let $t$ be the true value at a place, $f$ what a model says there, a chance thing since its data
-# are, and $\bar f$ the mean of $f$ over all data sets. Write $f - t = (f - \bar f) + (\bar f - t)$,
-# square, and take the mean. The mixed term is $2\,(\bar f - t)$ times the mean of $f - \bar f$,
-# which is 0:
+# Let $t$ be the true value at a place, $f$ what a model says there (a matter of chance, since its
+# data are), and $\bar f$ the mean of $f$ over all data sets. Write
+# $f - t = (f - \bar f) + (\bar f - t)$, square, and take the mean. The mixed term is
+# $2\,(\bar f - t)$ times the mean of $f - \bar f$, which is 0:
 #
 # $$\overline{(f - t)^2} = \underbrace{(\bar f - t)^2}_{\text{bias}^2} +
 # \underbrace{\overline{(f - \bar f)^2}}_{\text{variance}} .$$
@@ -216,7 +217,7 @@ assert (found.mean("variance")[1, 0] < found.mean("variance")[0, 0])[3:].all()
 # Check the formula by brute force: write `measured(curves, true, noise, random)`. For every fit
 # (row) draw new examples at all places, the true value plus `noise * random.normal(size=...)`, a
 # fresh one for each fit and place; return the mean squared difference to the fits. What does it
-# come to, when there are many?
+# come to, when there are many fits?
 
 
 # %% exercise="21.measured"

@@ -91,8 +91,9 @@ assert error[sizes[-1]] < min(error[50], error[100])
 #
 # Let $F$ hold the features, one row for each of $n$ examples and one column for each of $N$
 # features, and $y$ the targets. For $N > n$ many weights fit exactly, $F w = y$. The **shortest**
-# of them is made of the examples' own rows, $w = F^\top z$ with one number $z_i$ for each example.
-# Put that into $F w = y$:
+# of them is made of the examples' own rows, $w = F^\top z$ with one number $z_i$ for each example:
+# a part at right angles to all rows would add to the length and change nothing in $F w$. Put that
+# into $F w = y$:
 #
 # $$F F^\top z = y, \qquad w = F^\top z .$$
 #
