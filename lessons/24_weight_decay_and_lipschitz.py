@@ -77,9 +77,9 @@ print(f"right before: {shares[0]:.1%}, after: {shares[1]:.1%}")
 # \end{pmatrix} = \begin{pmatrix} 0 \\ 0 \end{pmatrix} .$$
 #
 # Along the first axis a length of **1** becomes $\sqrt{9 + 16} =$ **5**, along the second **0**.
-# Nothing becomes longer than 5: that is the **spectral norm** of $W$. After it a relu: it changes a
-# difference of $a - b$ to at most $a - b$, so the factor is 1. Then a layer of norm 2: together at
-# most $5 \cdot 1 \cdot 2 = 10$.
+# Nothing becomes longer than 5: that is the **spectral norm** of $W$. After it a relu: two numbers
+# are never further apart after it than before, so its factor is 1. Then a layer of norm 2: together
+# at most $5 \cdot 1 \cdot 2 = 10$.
 #
 # ## In symbols
 #

@@ -166,7 +166,7 @@ assert mine(history["val_loss"], 8) == (theirs.best_epoch, epoch)
 learn.source(EarlyStopping.update)
 
 # %% [markdown]
-# ## An experiment: 500 digits, 150 of them mislabelled
+# ## An experiment: 500 digits, three in ten with a random label
 #
 # Without help the network ends well below its best. How much do early stopping, dropout and weight
 # decay (lesson 24) save, each alone? Early stopping needs digits with right labels to watch: the
@@ -214,7 +214,7 @@ most = max(test[name] for name in [*RECIPES][:4])
 guess.reveal(min(guess.choices, key=lambda words: abs(int(words[:2]) / 100 - most)))
 
 # %% [markdown]
-# Each of the three alone saves more than ten points, and none needs a new example. **What would
+# Each of the three alone saves more than ten points, and none trains on a new example. **What would
 # change it?** The green bars: 200 digits, all with right labels. There is nothing wrong to be
 # learned by heart, and the same three together do not help, they **cost** something: dropout and
 # decay slow the learning down, and a patience of 8 epochs ends it early.

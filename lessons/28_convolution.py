@@ -86,14 +86,15 @@ slides(at, range(36))
 # ## In symbols
 #
 # A picture $x$ has **channels** $c$ (three in a colour photograph), rows and columns; a batch has
-# pictures $n$. A layer has several kernels $k$, and each looks at all channels. With stride $s$:
+# pictures $n$. A layer has several kernels $k$, and each looks at all channels. With stride $s$,
+# at row $r$ and column $q$ of the answer, and with $i$ and $j$ for those of the kernel:
 #
 # $$\text{out}[n, k, r, q] = \sum_c \sum_i \sum_j w[k, c, i, j] \cdot x[n, c,\ rs + i,\ qs + j] .$$
 #
 # How many places are there? With padding $p$ a side of $H$ pixels becomes $H + 2p$. A kernel of
-# $K$ leaves $H + 2p - K$ pixels to move over in steps of $s$, and has a first place besides:
+# side $m$ leaves $H + 2p - m$ pixels to move over in steps of $s$, and has a first place besides:
 #
-# $$H' = \left\lfloor (H + 2p - K) / s \right\rfloor + 1 \qquad
+# $$H' = \left\lfloor (H + 2p - m) / s \right\rfloor + 1 \qquad
 # \text{(the brackets round down).}$$
 
 # %%
@@ -339,7 +340,7 @@ except ValueError as error:
 # ## Recap
 #
 # - A kernel moves over the input; at each place its answer is a weighted sum of the window.
-# - $H' = \lfloor (H + 2p - K) / s \rfloor + 1$ places along an axis.
+# - $H' = \lfloor (H + 2p - m) / s \rfloor + 1$ places along an axis.
 # - It is a matrix with the same few weights in every row, and 0 elsewhere.
 # - Windows as rows and kernels as columns make it one matrix product.
 # - It is right where neighbours belong together. Mixed, the same numbers are lost to it.

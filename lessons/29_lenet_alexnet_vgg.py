@@ -70,8 +70,9 @@ plots.feature_maps(small[:2](pictures[8:9]))
 
 # %% [markdown]
 # (`build` reads the list one layer at a time: `("conv", 16, 3, 1)` is 16 kernels of 3 by 3 with
-# padding 1; it is followed by relu, as is every layer but the last. The kernels are numbered; below
-# them are the maps after relu, in which white is 0.)
+# padding 1, `("pool", 2)` is max pooling over 2 by 2, `("linear", 10)` a linear layer to 10
+# numbers. Relu follows each convolution and each linear layer but the last. The kernels are
+# numbered; below them are the maps after relu, in which white is 0.)
 #
 # ## By hand, with five numbers
 #
@@ -181,8 +182,8 @@ draw(build(zoo["LeNet"], nn.Tanh)(pictures[:1]), show=["scopes"], detail="compac
 # ## An experiment: the zoo reads other people's digits
 #
 # Two hidden layers read 91 % of these (lesson 10). The convolutions assume that a stroke is the
-# same everywhere; will that help with other people's strokes? And the last row shows the network
-# each digit moved by up to one pixel, anew in every epoch (lesson 25). Which wins?
+# same everywhere; will that help with other people's strokes? A fifth, "CNN, moved", is the CNN
+# again, shown each digit moved by up to one pixel, anew in every epoch (lesson 25). Which wins?
 
 # %%
 guess = learn.predict("The best of the five", ["LeNet", "CNN", "AlexNet", "VGG", "CNN, moved"])
@@ -267,7 +268,7 @@ if learn.pick(full=True, quick=False):
     assert sweep[:, 2].mean() > sweep[:, 0].mean()
 
 # %% [markdown]
-# Width helped everywhere; depth, at this size, little or not at all. One run each: differences
+# Width helped; depth, at this size, little or not at all. One run each: differences
 # below a percent mean nothing. That deeper is not simply better is where lesson 30 begins.
 #
 # ## Exercise B: how far does it see?
@@ -329,7 +330,7 @@ except ValueError as error:
 #
 # - Parameters $K(Ck^2 + 1)$; multiply-adds: the weights times the places.
 # - Small kernels in a row see as far as a large one, with fewer weights.
-# - Convolutions do most of the work, linear layers hold most of the parameters.
+# - In LeNet convolutions do most of the work, and linear layers hold most of the parameters.
 # - On few examples, what may change in a picture teaches more than another layer does.
 #
 # Left out here: how to train networks of a hundred layers (lesson 30).

@@ -10,8 +10,8 @@
 # - covers: B (attention and transformers), D (vision transformers)
 #
 # The end first. Left: a digit, and its 16 pieces. Right: for four of the pieces, how alike the
-# vectors are by which the trained network knows the *places* of all pieces. No two are: to this
-# network places are names, by which it tells pieces apart, and not a map.
+# vectors are by which the trained network knows the *places* of all pieces. No two are much alike:
+# to this network places are names, by which it tells pieces apart, and not a map.
 
 # %%
 import matplotlib.pyplot as plt
@@ -225,8 +225,8 @@ if learn.pick(full=True, quick=False):
 #
 # Break the network without places. It reads some of the digits, but there are other pictures that
 # it cannot tell from them at all. Write `twin(x)`: for a picture of 8 by 8, an array, return
-# another one, with pixels that differ, to which `Lost` gives exactly the same scores, whatever its
-# weights. Its patches are 2 by 2.
+# another one, with pixels that differ, to which `Lost` gives the same scores (up to rounding),
+# whatever its weights. Its patches are 2 by 2. (Some patches of a digit are blank, and alike.)
 
 
 # %% exercise="37.twin"

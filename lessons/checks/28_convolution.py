@@ -181,13 +181,18 @@ class Order(Exercise):
         if sorted(outcome) != list(range(case)):
             there = len({*outcome} & {*range(case)})
             return f"Of {case} places your order has {there}, and is {len(outcome)} long."
-        distances = Counter(b - a for a, b in itertools.pairwise(outcome))
-        distance, times = distances.most_common(1)[0]
-        if times > case // 4:
-            return (
-                f"Of {case - 1} pairs of neighbours in your order, {times} have the same distance "
-                f"in the signal, {distance}."
-            )
+        back = sorted(range(case), key=outcome.__getitem__)  # where each place has gone
+        for places, here, there in (
+            (outcome, "your order", "the signal"),
+            (back, "the signal", "your order"),
+        ):
+            distances = Counter(b - a for a, b in itertools.pairwise(places))
+            distance, times = distances.most_common(1)[0]
+            if times > case // 4:
+                return (
+                    f"Of {case - 1} pairs of neighbours in {here}, {times} have the same distance "
+                    f"in {there}, {distance}."
+                )
         return None
 
     def describe(self, case):
