@@ -17,6 +17,7 @@ NAMES = (
     "program",
     "drawing",
     "import_time",
+    "gpu",
     "robustness",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")

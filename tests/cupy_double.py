@@ -153,6 +153,9 @@ def install(monkeypatch):
     module.lib = types.SimpleNamespace(
         stride_tricks=types.SimpleNamespace(as_strided=wrapped(np.lib.stride_tricks.as_strided))
     )
-    module.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+    module.cuda = types.SimpleNamespace(
+        runtime=types.SimpleNamespace(getDeviceCount=lambda: 0),
+        Stream=types.SimpleNamespace(null=types.SimpleNamespace(synchronize=lambda: None)),
+    )
     monkeypatch.setitem(sys.modules, "cupy", module)
     return module

@@ -13,6 +13,7 @@ from modules_made import made, operand
 from modules_table import Packed
 from table import TABLE
 
+from benchmarks import gpu
 from tinygrad_edu import Tensor, compile, manual_seed, nn, ops, optim, train
 from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.node import nodes_in
@@ -204,3 +205,11 @@ def test_a_copy_to_the_host_inside_a_rule_is_noticed():
     op = ops.Op(lambda xp, x: xp.exp(np.asarray(x)), symbol=None, latex=None, differentiable=False)
     with pytest.raises(TypeError, match="Implicit conversion"):
         op.forward(arrays.cupy_arrays(), Tensor([1.0]).to("cuda").data)
+
+
+def test_the_benchmark_runs(cuda, request):
+    ours = gpu.ratio(gpu.tinygrad_edu(8, 4, False), gpu.tinygrad_edu(8, 4, True), 1)
+    assert ours > 0.0
+    assert gpu.ratio(gpu.chain(64), gpu.copy(64), 1) > 0.0
+    if request.config.getoption("--device") == "cpu":
+        assert gpu.report(1).startswith("Not measured: ")
