@@ -12,8 +12,9 @@
 # - covers: B (word embeddings), D (word2vec, vectorial representations of words)
 #
 # The end first. From 6,000 short sentences, and nothing else, every word gets a point in a space of
-# 16 dimensions. On the left, flattened to two: nobody said which words are animals. On the right
-# people only: the step from each man to the woman of the same rank.
+# 16 dimensions; `embedding_map` shows the two directions in which the points differ most. On the
+# left, nobody said which words are animals. On the right, people only, and the step from each man
+# to the woman of the same rank.
 
 # %%
 import math
@@ -169,13 +170,16 @@ assert len(neighbours(2)[0]) == sum(len(mine(text.split(), 2)) for text in sente
 # sampling** asks an easier question: of a true neighbour and $K$ words drawn at random, which is
 # which? Every word has two rows: $u$ in the table of words, and $v$ in a second table, which it
 # uses as a neighbour. The score of a word and a neighbour is the product $u \cdot v$, and its
-# sigmoid $\sigma(z) = 1/(1 + e^{-z})$ is read as the chance that the pair is true (lesson 09):
+# sigmoid $\sigma(z) = 1/(1 + e^{-z})$ is read as the chance that the pair is true (lesson 09). Let
+# $n_1, \dots, n_K$ be the rows of the words drawn, in the second table. The loss is minus the
+# logarithm of the chance of each right answer: "true" for $v$, "not true" for every $n_k$. And
+# since $1 - \sigma(z) = 1/(1 + e^{z})$,
 #
 # $$L = -\ln \sigma(u \cdot v) \;-\; \sum_{k=1}^{K} \ln\bigl(1 - \sigma(u \cdot n_k)\bigr)
 # = \ln\bigl(1 + e^{-u \cdot v}\bigr) + \sum_{k=1}^{K} \ln\bigl(1 + e^{\,u \cdot n_k}\bigr)$$
 #
 # By hand: with all scores 0 and $K = 5$ each of the six terms is $\ln 2 = 0.693$, and $L = 4.16$.
-# Write `loss(u, v, noise)`; `noise` has a row for each $n_k$. Scores of 1,000 must not overflow:
+# Write `loss(u, v, noise)`; `noise` has the $n_k$ as its rows. Scores of 1,000 must not overflow:
 # `np.logaddexp(0, z)` is $\ln(1 + e^z)$ for any $z$.
 
 
@@ -206,8 +210,8 @@ assert math.isclose(ours(u, v, noise), 6 * mean.item())
 # woman as king is to whom? Go from "king" the step from "man" to "woman", and take the nearest word
 # other than these three. There are 30 such questions.
 #
-# What tells king and queen from the others are sentences such as these two, and the six pairs each
-# own something else:
+# There are six pairs of a man and a woman, and each pair owns something else. Only sentences such
+# as these two tell king and queen from the others:
 #
 #     the king has his crown
 #     the queen has her crown
@@ -259,16 +263,18 @@ right = round(30 * found[2][1])
 guess.reveal(guess.choices[(right >= 15) + (right >= 29)])
 
 # %% [markdown]
-# Kinds need two places. Analogies need three: from "king" to "crown" there are three places, and
-# with the window 2 nobody could know what a king has. What counts as a neighbour decides what is
-# learned. And no analogy is promised: Paris often stands *beside* France, but the two share no
-# third word that the other pairs have not. Standing together is not having neighbours in common.
+# For kinds two places are enough. Analogies need three: from "king" to "crown" there are three
+# places, and with the window 2 nobody could know what a king has. What counts as a neighbour
+# decides what is learned. And no analogy is promised: Paris often stands *beside* France, but the
+# two share no third word that the other pairs have not. Standing together is not having neighbours
+# in common.
 #
 # ## Exercise B: sentences that teach nothing
 #
-# Break it. Write `spoil(texts)`: as many sentences, each as long as before, with the same words in
-# all, every one as often as before, but from whose neighbours nobody can tell an animal from a
-# tool. `texts` is a list of strings; `np.random.default_rng(0).permutation(words)` mixes a list.
+# Break it. Write `spoil(texts)`: a list of as many sentences, each with as many words as before,
+# and in all of them together every word as often as before; but from its neighbours nobody can tell
+# an animal from a tool. `texts` is a list of strings; `np.random.default_rng(0).permutation(words)`
+# mixes a list.
 
 
 # %% exercise="31.spoil"
@@ -288,11 +294,12 @@ learn.check("31.spoil", spoil)
 #
 # ## A mistake to make once
 #
-# Words are whole numbers from 0 to one less than the rows. NumPy would take row -1 for the last:
+# Words are whole numbers from 0 to one less than the number of rows. The table refuses all others,
+# also -1, with which NumPy would take the last row:
 
 # %%
 try:
-    table(Tensor([0, 3], dtype="int64"))
+    table(Tensor([0, -1], dtype="int64"))
 except IndexError as error:
     print("IndexError:", error)
 

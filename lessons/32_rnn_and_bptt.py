@@ -13,7 +13,8 @@
 #
 # The end first. A network reads a stream of random bits, one at a time, and says at each moment
 # which bit came **ten steps ago**. Nothing it reads at that moment tells. Below its answers are its
-# 32 units: bits travel through them, from one pattern to the next.
+# 32 units: bits travel through them, from one pattern to the next. Left of the orange line no
+# bit is ten steps old yet.
 
 # %%
 import matplotlib.pyplot as plt
@@ -107,9 +108,9 @@ draw(h, names=made, show=["data", "grad", "scopes"], detail="compact", direction
 #
 # ## In symbols
 #
-# With many units $h$ is a column, and $W$, $U$ are matrices, $b$ a column. Let $g_t$ be what
-# reaches $h_t$ directly, from the answer at step $t$, and $\delta_t$ the gradient of what stands
-# inside the tanh of step $t$:
+# With many units $h$ is a column, and $W$, $U$ are matrices, $b$ a column. Let $g_t$ be the part of
+# the gradient that reaches $h_t$ directly, from the answer at step $t$, and $\delta_t$ the gradient
+# of what stands inside the tanh of step $t$. The steps are 1 to $T$; a raised $T$ transposes.
 #
 # $$h_t = \tanh(W h_{t-1} + U x_t + b), \qquad
 # \delta_t = (g_t + W^T \delta_{t+1}) \cdot (1 - h_t^2), \qquad
@@ -168,8 +169,7 @@ assert np.allclose(mine, cell.weight_hh.grad)
 
 # %% [markdown]
 # Fifty steps of `nn.RNNCell`, and the gradient of $W$ is yours. A graph of fifty steps is long.
-# Folded, it is one cell that was used
-# fifty times; then only what is next to one state, the 25th:
+# Folded, it is one cell that was used fifty times; then only what is next to one state, the 25th:
 
 # %%
 draw(ops.sum(states[-1]), max_nodes=15, show=[])
@@ -217,8 +217,8 @@ assert growth[1] < 0.8
 assert growth[3] > 1.2
 
 # %% [markdown]
-# The lines are straight on this scale: every step multiplies by about the same factor. If it is
-# below 1 the gradient **vanishes**. If it is above 1 the gradient **explodes**, and one step of
+# The lines are nearly straight on this scale: every step multiplies by about the same factor. If it
+# is below 1 the gradient **vanishes**. If it is above 1 the gradient **explodes**, and one step of
 # training throws everything away. Against exploding there is a brake, clipping. Write
 # `clip(gradients, limit)`: the length of all gradients together is the root of the sum of all their
 # squares; if it exceeds `limit`, scale all by the same factor, so that it equals `limit`. Return

@@ -8,7 +8,7 @@
 # - uses: `Tensor`, `Value.backward`, `data`, `draw`, `learn`, `manual_seed`, `nn`, `no_grad`,
 #   `ops`, `ops.cross_entropy`, `ops.softmax`, `optim`
 # - time: 40 minutes to read, 40 s to run
-# - covers: B (language models), D (encoder-decoder models, sampling)
+# - covers: B (language models), D (language models, sampling)
 #
 # The end first. From 4,900 names of places: how often does which letter follow which? On the left
 # that was counted. On the right are the weights of a network of one layer, after softmax, that was
@@ -67,9 +67,10 @@ assert away < learn.pick(full=0.05, quick=0.1)
 #
 # How good is this table? It gives the name "ab" the chance $1 \cdot \frac23 \cdot 1$. For long
 # texts such products become tiny, so one takes the mean of $-\ln P$ over the letters, the
-# **negative log-likelihood** (nll): here $(0 + 0.405 + 0)/3 = 0.135$ nats for a letter. Its
-# exponential, $e^{0.135} = 1.14$, is the **perplexity**: as unsure as if one guessed each time
-# among 1.14 equally likely letters. Of 27 letters, knowing nothing, the perplexity is 27.
+# **negative log-likelihood** (nll): here $(0 + 0.405 + 0)/3 = 0.135$ nats for a letter, as the unit
+# of natural logarithms is called. Its exponential, $e^{0.135} = 1.14$, is the **perplexity**: as
+# unsure as if one guessed each time among 1.14 equally likely letters. Of 27 letters, knowing
+# nothing, the perplexity is 27.
 #
 # ## Exercise A: count, judge, draw
 #
@@ -90,7 +91,7 @@ def count(names):
 
 
 # %% [markdown]
-# Then `nll(table, names)`, the mean of $-\ln P$ over all letters of the names and the dots after
+# Then `nll(table, names)`, one mean of $-\ln P$ over all letters of all names and the dots after
 # them. `table` holds chances; its rows add up to 1.
 
 
@@ -115,16 +116,19 @@ print(f"nll: counted {by_counting:.4f}, learned {by_learning:.4f} nats for a let
 assert abs(by_counting - by_learning) < 0.02
 
 # %% [markdown]
-# Of all tables, the counted one has the smallest nll on its own names, and gradient descent on the
-# cross-entropy went there by itself: the cross-entropy *is* the nll. This is the whole network:
+# An input of 26 zeros and a one picks the 27 weights of one letter, so the network is a table, too:
+# of scores, of which softmax makes chances. Of all tables, the counted one has the smallest nll on
+# its own names, and gradient descent on the cross-entropy went there by itself: the cross-entropy
+# *is* the nll. This is the whole network:
 
 # %%
 draw(loss, names={"letter": one_hot, "next": target}, show=["data"], detail="compact")
 
 # %% [markdown]
 # To write, draw a letter from the row of the last one, and go on until a dot comes. A
-# **temperature** $t$ makes the draw bolder or more careful: every chance is raised to the power
-# $1/t$, and all are divided by their sum. Write `sharpen(chances, temperature)`.
+# **temperature** $t$ above 1 makes the draw bolder, one below 1 more careful: every chance is
+# raised to the power $1/t$, and all are divided by their sum. Write this as
+# `sharpen(chances, temperature)`.
 
 
 # %% exercise="34.sharpen"
@@ -267,14 +271,15 @@ with no_grad():
 for name, score in scores.items():
     print(f"{name:8} {score:.3f} nats, perplexity {np.exp(score):5.2f}")
 assert scores["MLP"] < scores["pairs"] - learn.pick(full=0.25, quick=0.0)
+assert scores["MLP"] < learn.pick(full=scores["triples"], quick=np.inf)
 assert scores["LSTM"] < learn.pick(full=scores["triples"] - 0.2, quick=scores["single"])
 nearest = min(guess.choices, key=lambda words: abs(np.log(float(words)) - scores["LSTM"]))
 guess.reveal(nearest)
 
 # %% [markdown]
-# The network of three letters beats the table of triples with a small part of its numbers, for what
-# it learns of one string serves others like it. The LSTM has learned words, quotation marks, and
-# where a line ends; of what the words mean it knows nothing.
+# The MLP sees three letters, the table of triples two; and with a small part of the numbers it is
+# better, for what it learns of one string serves others like it. The LSTM has learned words,
+# quotation marks, and where a line ends; of what the words mean it knows nothing.
 #
 # ## Exercise B: what was never seen
 #

@@ -339,6 +339,12 @@ def test_gates_have_a_row_each_and_states_a_scale_around_zero():
             plots.gates_over_time(*wrong)
 
 
+def test_a_long_sequence_of_gates_is_wider_only_for_its_tokens():
+    many = {"forget": RANDOM.random(80)}
+    assert plots.gates_over_time(many).get_figwidth() <= 9
+    assert plots.gates_over_time(many, ["a"] * 80).get_figwidth() > 16
+
+
 def test_plots_draw_into_axes_of_the_caller():
     from matplotlib import pyplot
 

@@ -149,9 +149,10 @@ def gates_over_time(
     length = steps.pop()
     if tokens is not None and len(tokens) != length:
         raise ValueError(f"{len(tokens)} tokens for {length} steps")
-    figure, rows = panels(
-        len(data), theme, columns=1, size=(max(5.0, 0.2 * length + 1.5), 1.3), grid=False
-    )
+    width = max(5.0, 0.2 * length + 1.5)  # room for a token at every step
+    if tokens is None:
+        width = min(width, 9.0)
+    figure, rows = panels(len(data), theme, columns=1, size=(width, 1.3), grid=False)
     for axes, (name, values) in zip(rows, data.items(), strict=True):
         inside = values.min() >= 0.0 and values.max() <= 1.0
         reach = 1.0 if inside else float(abs(values).max())
