@@ -19,7 +19,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "parity: compares with PyTorch; skipped where it is missing")
     config.addinivalue_line("markers", "numba: compiles with numba; skipped where it is missing")
     config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
-    config.addinivalue_line("markers", "slow: trains at length; run by pytest -m slow alone")
+    config.addinivalue_line("markers", "slow: takes long; run by pytest -m slow alone")
 
 
 @pytest.fixture(autouse=True, scope="session")

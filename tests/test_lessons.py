@@ -145,6 +145,7 @@ def test_runs_in_quick_mode(lesson):
     assert [v.exercise for v in done.verdicts] == list(lesson.exercises)
 
 
+@pytest.mark.slow
 @every_lesson
 def test_unsolved_notebook_runs_and_nothing_passes(lesson, tmp_path, monkeypatch):
     monkeypatch.setenv(MODE, "quick")
