@@ -125,8 +125,11 @@ assert read_right >= learn.pick(full=0.98, quick=0.0)
 # %% [markdown]
 # ## By hand, with five numbers
 #
-# Two letters were read; the network keeps a list of numbers for each, its **memory**: $(1, 0)$ and
-# $(0, 2)$. It is about to write, and its state is $h = (0, 1)$. How well does $h$ fit each of them?
+# One network reads, the **encoder**; another writes, the **decoder**, and starts in the state in
+# which the encoder ended. Two letters were read; the encoder's state after each is kept, and these
+# lists of numbers are the **memory**: $(1, 0)$ and $(0, 2)$. (The encoder above is two GRUs, one
+# from each end, their states side by side, so that each also knows what comes after it.) The
+# decoder is about to write, and its state is $h = (0, 1)$. How well does $h$ fit each of them?
 # Multiply and add: $0 \cdot 1 + 1 \cdot 0 = 0$, and $0 \cdot 0 + 1 \cdot 2 = 2$. A softmax turns
 # these **scores** into weights: $e^0 = 1$ and $e^2 = 7.39$, so $0.12$ and $0.88$. What it sees is
 # the mean of the memory with these weights: $0.12\,(1, 0) + 0.88\,(0, 2) = (0.12, 1.76)$, mostly
@@ -137,14 +140,16 @@ assert read_right >= learn.pick(full=0.98, quick=0.0)
 #
 # ## In symbols
 #
-# With the memory's rows $m_1, \dots, m_S$ and the state $h_t$ before each token is written:
+# With the memory's rows $m_1, \dots, m_S$ and the state $h_t$ before token $t$ is written, the
+# weights $w_{ts}$, what is seen $a_t$, and from it the scores of all tokens that may come next:
 #
 # $$w_{ts} = \frac{e^{h_t \cdot m_s}}{\sum_{s'} e^{h_t \cdot m_{s'}}}, \qquad
 # a_t = \sum_s w_{ts}\, m_s, \qquad \text{scores}_t = W \tanh(U\, [h_t, a_t])$$
 #
-# $[h, a]$ stands for both lists in one. This is **dot-product attention**. The sums run over
-# letters that are there. **Additive** attention has $v \cdot \tanh(A h_t + B m_s)$ in place of $h_t
-# \cdot m_s$: older, dearer, about as good.
+# $[h, a]$ stands for both lists in one; the matrices $U$ and $W$ are trained. This is **dot-product
+# attention**. The sums run over letters that are there. **Additive** attention has $v \cdot
+# \tanh(A h_t + B m_s)$ in place of $h_t \cdot m_s$, with $v$, $A$ and $B$ trained: older, dearer,
+# about as good.
 #
 # ## Exercise A: attention
 #
@@ -173,9 +178,14 @@ assert np.allclose(my_attention(h.data, memory.data, real)[0], theirs.data, atol
 draw(theirs.sum(), names={"memory": memory}, detail="compact")
 
 # %% [markdown]
-# In training the decoder is told the right token after each it wrote, whatever it wrote:
-# **teacher forcing**. All steps then run in one call. Afterwards nobody tells it: in `say` it reads
-# its own words, and one mistake can spoil the rest. So only `say` measures what it can do.
+# (`scale=1.0`, since the library's function divides the scores by $\sqrt d$ unless told otherwise;
+# lesson 36 says why.)
+#
+# The decoder's first token is `<bos>`, for "begin", and after the last it says `<eos>`, "end"; what
+# fills up a short row is token 0, `<pad>`. In training the decoder reads the right token after each
+# it wrote, whatever it wrote: **teacher forcing**. All steps then run in one call. Afterwards
+# nobody tells it: in `say` it reads its own words, and one mistake can spoil the rest. So only
+# `say` measures what it can do. (The learning rate rises and falls as in lesson 17: `OneCycleLR`.)
 #
 # ## An experiment: a line from its end to its start
 #
@@ -200,8 +210,9 @@ assert found[False] <= 0.01
 guess.reveal(guess.choices[int(found[False] > 0.2) + int(found[False] > 0.8)])
 
 # %% [markdown]
-# Without attention the last state has to carry twenty letters; it was made to carry far fewer. The
-# picture of the other one is a line that falls the other way, the **anti-diagonal**:
+# Without attention the encoder's last state has to carry all twenty letters, and in so many steps
+# it does not learn to. Where the other one looked is a line that falls to the left, the
+# **anti-diagonal**: the last letter read is the first one written.
 
 # %%
 x, y = (Tensor(part.data[-1:]) for part in lines.tensors)
@@ -218,9 +229,10 @@ plt.show()
 # `say` takes the likeliest token each time. That need not give the likeliest **line**. Write
 # `beam(next_chances, width, length)`: keep the `width` best beginnings at each step, by the sum of
 # the logarithms of their chances. `next_chances(tokens)` gives the chances after a tuple of tokens,
-# a list of numbers above 0. Return the best tuple of `length` tokens. With `width` 1 it is greedy:
-# find out on paper how greed fails when the chances are $0.6, 0.4$ and then $(0.5, 0.5)$ after the
-# first, but $(0.9, 0.1)$ after the second. Explain it.
+# a list of numbers above 0, one for each token 0, 1, 2 and so on; the first call is with `()`.
+# Return the best tuple of `length` tokens. With `width` 1 it is greedy: find out on paper how greed
+# fails when the first chances are $(0.6, 0.4)$, and those after it $(0.5, 0.5)$ if token 0 was
+# taken, but $(0.9, 0.1)$ if token 1 was. Explain it.
 
 
 # %% exercise="35.beam"
@@ -266,7 +278,7 @@ except ValueError as error:
 # | here | in PyTorch |
 # |---|---|
 # | `nn.GRU(..., bidirectional=True)` | the same |
-# | `nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=1.0)` | the same; True shows |
+# | `nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=1.0)` | the same; True: seen |
 # | `beam` | none; libraries for language models call it `num_beams` |
 #
 # ## To read

@@ -110,9 +110,9 @@ assert np.triu(seen, 1).max() == 0.0  # nobody looks ahead
 # ## By hand, with five numbers
 #
 # Three letters; each has a **value**, something to tell: 4, 0 and 2. Each letter asks all letters
-# up to itself how much they concern it; let these **scores** be 0 throughout, but $\ln 2$ for the
-# third of itself. The weights are a softmax over what a letter sees, and what it gets is the
-# weighted sum:
+# up to itself how much they concern it. Let these **scores** all be 0, except the one that the
+# third letter gives to itself: $\ln 2$. The weights are a softmax over what a letter sees, and what
+# it gets is the weighted sum:
 #
 # | looks | scores | weights | gets |
 # |---|---|---|---|
@@ -132,10 +132,10 @@ assert np.triu(seen, 1).max() == 0.0  # nobody looks ahead
 # \text{out} = \text{softmax}\!\left(\frac{q\, k^\top}{\sqrt{s}}\right) v$$
 #
 # where the scores of keys that come later are set to $-\infty$ first, so that their weights are 0.
-# A score is a sum of $s$ products; for independent numbers its spread grows like $\sqrt{s}$, and
-# dividing by that keeps the softmax from saturating. With $h$ **heads**, the columns of $q$, $k$
-# and $v$ are cut into $h$ equal parts, of size $s = d / h$; each part attends for itself, and the
-# results stand side by side again. A head can look at one thing only; several can look at several.
+# A score adds up $s$ products, one for each column of $q$; its spread grows like $\sqrt{s}$, and
+# dividing by that keeps the softmax from picking one letter at once. With one head $s = d$; with
+# $h$ **heads** the columns of $q$, $k$ and $v$ are cut into $h$ equal parts, $s = d / h$. Each
+# attends for itself, and the results stand side by side again: several things can be looked at.
 #
 # ## Exercise A: attention with several heads
 #
@@ -212,7 +212,7 @@ assert np.abs(leaking - plain)[:3].max() > 1e-3  # without the mask the test not
 # %% [markdown]
 # ## Exercise B: a cache
 #
-# To write a text, the model guesses a letter, reads it, guesses the next. Break that down: of all
+# To write a text, the model guesses a letter, reads it, guesses the next. Much is repeated: of all
 # keys and values in the next round, only those of the new letter are new. Keep the others. Write
 # `step(x, keys, values, w_q, w_k, w_v)` for one head: `x` is the new row $(d,)$; `keys` and
 # `values` hold those of the $t$ letters before, $(t, d)$. Return what the new letter gets, $(d,)$,

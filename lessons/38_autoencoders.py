@@ -98,8 +98,8 @@ plt.show()
 # Press two numbers into one. Let the data be $(1, 2)$, $(2, 4)$ and $(3, 6)$: the second is always
 # twice the first. Keep the first, $c = x_1$; make again $(c, 2c)$. Nothing is lost. With $(1, 2)$,
 # $(2, 4)$, $(3, 5)$ the last becomes $(3, 6)$: its squared errors are $0$ and $1$, and the mean
-# over all six numbers is $1/6 \approx 0.167$. The **code** $c$ keeps what the data have in common
-# with a rule, and what does not fit the rule is the error.
+# over all six numbers is $1/6 \approx 0.167$. The **code** $c$ is all one has to keep of data
+# that follow a rule; what does not fit the rule is the error.
 #
 # ## In symbols
 #
@@ -116,8 +116,10 @@ plt.show()
 # ## Exercise A: the linear one
 #
 # Write `pca(x, k)`: the mean, $(d,)$, and the directions, $(d, k)$, of data $(n, d)$. The
-# directions are the first rows of the last matrix that `np.linalg.svd(..., full_matrices=False)`
-# returns for the centred data; they come in the order of their spread.
+# directions are the first $k$ rows of the last matrix that `np.linalg.svd(...,
+# full_matrices=False)` returns for the data less their mean; they come in the order of their
+# spread. (It writes a matrix as a product of three: one with orthonormal columns, that is of length
+# 1 and at right angles; a diagonal one, the **singular values**; and one with orthonormal rows.)
 
 
 # %% exercise="38.pca"
@@ -158,7 +160,7 @@ assert cosines.min() > learn.pick(full=0.99, quick=0.1)
 #
 # The encoder above bends, with one hidden layer, or two for a code as narrow as 2. On digits it
 # never saw, with a code of 2, 8 and 16 numbers: how far below the error of PCA does it come? With 8
-# numbers, it needs ...
+# numbers its error, measured by that of PCA, is ...
 
 # %%
 guess = learn.predict("Error at k = 8, bent against straight", ["equal", "two thirds", "a tenth"])
@@ -218,22 +220,25 @@ assert after < before / learn.pick(full=2, quick=0.5)
 # Decode a random code, and most likely you get no digit: nobody said where codes lie. A
 # **variational autoencoder** does. Its encoder gives not a place but a cloud, a mean $\mu$ and a
 # spread $\sigma$ for each number, and the code is drawn from it: $c = \mu + \sigma\,\varepsilon$
-# with $\varepsilon$ from $\mathcal N(0, 1)$. Written so, $\mu$ and $\sigma$ have gradients, though
-# chance is involved. And clouds pay for differing from $\mathcal N(0, 1)$, by the
-# **Kullback-Leibler divergence**
+# with $\varepsilon$ from $\mathcal N(0, 1)$, the normal distribution with mean 0 and spread 1.
+# Written so, $\mu$ and $\sigma$ have gradients, though chance is involved. And clouds pay for
+# differing from $\mathcal N(0, 1)$, by the **Kullback-Leibler divergence**: how much likelier the
+# code is in its own cloud than there, as a logarithm, on average ($\mathbb E$) over codes of the
+# cloud:
 #
 # $$\text{KL} = \mathbb E_{c \sim \mathcal N(\mu, \sigma)}\left[\ln \frac{\mathcal N(c;\, \mu,
 # \sigma)}{\mathcal N(c;\, 0, 1)}\right] = \tfrac12 \left(\mu^2 + \sigma^2 - 1 - \ln
 # \sigma^2\right)$$
 #
 # added up over the $k$ numbers. For $\mu = 0$, $\sigma = 1$ it is 0; for $\mu = 2$, $\sigma = 1$ it
-# is $\frac12 (4 + 1 - 1 - 0) = 2$.
+# is $\frac12 (4 + 1 - 1 - 0) = 2$. The loss of a picture is its squared error, summed over the 64
+# numbers, plus $\beta$ times KL; $\beta$ is the **price**.
 #
 # ## Exercise B: break it with the wrong price
 #
-# Write `kl(mean, log_var)` with $\ln\sigma^2$ given, $(n, k)$ both; return $(n,)$. It is checked
-# against the expectation itself, added up in small steps. Then train with a price of 0 and with one
-# far too high, and explain what you see in the samples.
+# Write `kl(mean, log_var)` for two tensors $(n, k)$, the second $\ln\sigma^2$; return $(n,)$. It is
+# checked against the average $\mathbb E$ itself, added up in small steps. Then the cells below
+# train with a price of 0, a good one and one far too high: explain what you see in the samples.
 
 
 # %% exercise="38.kl"

@@ -11,8 +11,9 @@
 # - time: 45 minutes to read, 90 s to run
 # - covers: B (generative models), D (GANs, assignment 4)
 #
-# The end first: a **generator** makes a picture out of 16 random numbers. Each row has the same
-# numbers, a column more steps of training; the last column has real digits.
+# Where it ends (the picture is further down, after the training): a **generator** makes a picture
+# out of 16 random numbers. Each row of pictures comes from the same numbers, each column from more
+# steps of training; the last column has real digits.
 
 # %%
 import matplotlib.pyplot as plt
@@ -54,7 +55,7 @@ def new_critic():
 # ## By hand, with five numbers
 #
 # A second network, the **critic**, gives a picture a score $s$; $D = \sigma(s) = 1 / (1 + e^{-s})$
-# is the chance it sees that the picture is real. Early on it sees through everything: let
+# is the chance it gives that the picture is real. Early on it sees through everything: let
 # $D = 0.01$. The generator wants $D$ to rise. Two losses say so:
 #
 # | loss | slope in $s$ | at $D = 0.01$ | at $D = 0.9$ |
@@ -79,7 +80,7 @@ def new_critic():
 #
 # ## Exercise A: two losses
 #
-# Write both, with `ops.softplus`; scores are tensors $(n, 1)$.
+# Write both, with `ops.softplus`; scores are tensors $(n, 1)$, `label` is $\ell$.
 
 
 # %% exercise="39.critic_loss"
@@ -146,13 +147,17 @@ assert np.allclose(picture.grad[0, 0], large, rtol=1e-6)
 #
 # $$d = |m_1 - m_2|^2 + \text{trace}\,\bigl(C_1 + C_2 - 2\,(C_1 C_2)^{1/2}\bigr)$$
 #
-# It is 0 for the same clouds. The trace of the root is the sum of the roots of the eigenvalues of
-# $R\,C_2 R$, where $R$ is the symmetric root of $C_1$.
+# It is 0 for the same clouds. The **covariance** $C$ says how the features scatter together; the
+# trace is the sum of the diagonal. The trace of the root is the sum of the roots of the eigenvalues
+# of $R\,C_2 R$, where $R$ is the symmetric root of $C_1$: $R R = C_1$. With the eigenvalues
+# $\lambda$ of $C_1$ and its eigenvectors as the columns of $U$, which `np.linalg.eigh` gives,
+# $R = U\,\text{diag}(\sqrt\lambda)\,U^\top$.
 #
 # ## Exercise B: the distance
 #
 # Write `frechet(a, b)` for features $(n, d)$ and $(m, d)$; add $10^{-6}$ to the diagonal of both
-# covariances (`np.cov(a.T)`). Break it, and explain: what does it say if all pictures are the same?
+# covariances (`np.cov(a.T)`). Then try to break it: does it notice a generator that makes the same
+# good picture every time? Explain with $C$.
 
 
 # %% exercise="39.frechet"
@@ -215,7 +220,8 @@ assert (
 # back through the critic leaves gradients in it which its own step must forget: `zero_grad`. And
 # what is kept is a running average of the generator's weights, which swings less than the weights.
 #
-# Guess: after training, how many of the ten digits does the generator draw?
+# The critic sees single pictures: one perfect 3, drawn for ever, might fool it for a while. Guess:
+# after training, how many of the ten digits does the generator draw?
 
 # %%
 guess = learn.predict(

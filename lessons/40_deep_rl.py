@@ -97,8 +97,7 @@ class Film:
 #
 # If $A$, the **advantage**, is above 0, a step down the loss makes that action more likely,
 # otherwise less. That is REINFORCE. Without the **baseline** $b$ it would be right on average and
-# very noisy: on CartPole every return is positive, so every action would be encouraged, only some
-# more.
+# very noisy: here every return is positive, so every action would be encouraged, only some more.
 #
 # ## Exercise A: returns, and what is better than usual
 #
@@ -159,7 +158,8 @@ assert np.isclose(loss.item(), ops.cross_entropy(scores, Tensor(np.array([1, 0])
 draw(loss, detail="compact")
 
 # %% [markdown]
-# With all advantages 1 it is the cross-entropy of lesson 09: "do what was done".
+# With all advantages 1 it is lesson 09's cross-entropy: "do what was done". Below, comparing with
+# logistic noise draws from the softmax, and dividing by the spread keeps the steps of one size.
 
 
 # %%
@@ -189,8 +189,7 @@ def reinforce(seed, baseline=True, most=100):
 # %% [markdown]
 # ## An experiment: how many tries?
 #
-# An episode takes a child half a minute. Until the pole stands for 475 steps on the average of 100
-# episodes, the network needs ...
+# Until the pole stands for 475 steps on the average of 100 episodes, the network needs ...
 
 # %%
 guess = learn.predict("Episodes until the pole stands", ["about 50", "about 500", "about 5000"])
@@ -235,14 +234,15 @@ Film(after[:60, 0])
 # %% [markdown]
 # ## Values instead of chances: DQN
 #
-# REINFORCE throws each episode away after one step. The other way: learn $Q(s, a)$, the return to
+# REINFORCE throws each episode away after one update. The other way: learn $Q(s, a)$, the return to
 # be expected after $a$ in $s$, and take the action with the largest. It has to agree with itself
 # one step later, unless the episode has **ended** there:
 #
 # $$Q(s, a) \approx r + \gamma \max_{a'} Q'(s', a')$$
 #
 # Any remembered step $(s, a, r, s', \text{ended})$ can be used again: **replay**. And $Q'$ is an
-# older copy of the network, the **target network**, so that it does not chase its own tail.
+# older copy of the network, the **target network**, so that it does not chase its own tail. To be
+# stopped at 500 is not an end. And now and then any action is taken, in case it is better.
 #
 # ## Exercise B: the end of an episode
 #
