@@ -43,23 +43,25 @@ plt.show()
 # %% [markdown]
 # ## By hand, with five numbers
 #
-# Take the corners of a square of side 1. The two nearest are 1 apart, the two furthest $\sqrt 2 =
-# 1.41$. Of a cube: 1 and $\sqrt 3 = 1.73$. In $d$ dimensions a corner differs from a neighbour in
-# one coordinate and from its opposite in all $d$, so the distances are 1 and $\sqrt d$: in 100
-# dimensions,
-# 10. Five numbers: 1, 1.41, 1.73, 10, and, for two corners chosen **at random**, about $\sqrt{50} =
-# 7.07$. For two random corners differ in about half of the coordinates, give or take a few. The
-# extremes move apart, and nearly all pairs move to the middle.
+# Take the corners of a square of side 1. The two nearest are **1** apart, the two furthest
+# $\sqrt 2 =$ **1.41**. Of a cube: 1 and $\sqrt 3 =$ **1.73**. In $d$ dimensions a corner differs
+# from a neighbour in one coordinate and from its opposite in all $d$, so the distances are 1 and
+# $\sqrt d$, which is **10** in 100 dimensions. And two of its corners chosen *at random*? They
+# differ in about half of the coordinates, give or take a few: they are about $\sqrt{50} =$
+# **7.07** apart. The extremes move apart, and nearly all pairs move to the middle.
 #
 # ## In symbols
 #
 # For two points whose coordinates are drawn independently, the squared distance is a sum of $d$
-# random numbers. A sum of $d$ of them grows like $d$, and it scatters like $\sqrt d$. So
+# random numbers. A sum of $d$ of them grows like $d$, and its scatter (the standard deviation) like
+# $\sqrt d$. The distance is the root of it, and $\sqrt{d + c \sqrt d} \approx \sqrt d + c/2$: it
+# grows like $\sqrt d$, and its scatter does not grow at all. So
 #
 # $$\frac{\text{scatter of the distance}}{\text{mean distance}} \approx \frac{\text{a constant}}
 # {\sqrt d} \to 0 .$$
 #
-# As a graph, in two dimensions:
+# A distance as a graph, in two dimensions. Its gradient has length 1: a small step straight away
+# from the other point makes it longer by as much.
 
 # %%
 x1, x2 = Value(0.5, name="x1"), Value(1.0, name="x2")
@@ -162,10 +164,11 @@ plt.show()
 #
 # ## An experiment: right angles everywhere
 #
-# The cosine of the angle between two vectors is $u \cdot v / (|u|\,|v|)$. For random vectors its
-# scatter is $1/\sqrt d$: nearly all angles are nearly right. And digits, which are points in 64
-# dimensions? Two of them chosen at random, as they are, and after the mean digit has been
-# subtracted:
+# The cosine of the angle between two vectors is $u \cdot v / (|u|\,|v|)$. For random vectors, with
+# coordinates about 0 of size 1, $u \cdot v$ is a sum of $d$ numbers about 0, so it scatters by
+# $\sqrt d$, and each length is near $\sqrt d$: the cosine scatters by $\sqrt d / d = 1/\sqrt d$.
+# Nearly all angles are nearly right angles. And digits, which are points in 64 dimensions? Two of
+# them chosen at random, as they are, and after the mean digit has been subtracted:
 
 
 # %%

@@ -59,9 +59,10 @@ class Meter:
 # %% [markdown]
 # `Meter` asks Python's own `tracemalloc` (*trace* the *alloc*ations). A reading is taken after each
 # layer, and on the way back whenever a gradient arrives: `h.register_hook(f)` calls `f` with the
-# gradient of `h`. Three lines of the next cell are the subject: `no_grad`, from lesson 10;
-# `checkpoint`, which you will build; and `free=True`, which drops each result as soon as its
-# gradient has been passed on. (The engine keeps all by default, so that you can look at it.)
+# gradient of `h`. Three words in the next two cells are the subject: `checkpoint`, which you will
+# build; `no_grad`, from lesson 10 (beside it, `nullcontext()` does nothing); and `free=True`, which
+# drops each result as soon as its gradient has been passed on. (The engine keeps all by default, so
+# that you can look at it.)
 
 
 # %%
@@ -134,11 +135,15 @@ print(keeps(small))
 draw(small, show=["kept"])
 
 # %% [markdown]
-# The product with `w` reads `x`, because the gradient of `w` is $x^\top \bar y$. It does not read
-# `w`: nobody asked for the gradient of `x`. That is what is lazy about gradients: **only what
-# somebody will ask for is prepared**. In PyTorch and here `requires_grad` says who will ask.
+# The product with `w` (`@`, or `matmul`) reads `x`, because the gradient of `w` is $x^\top \bar y$.
+# It does not read `w`: nobody asked for the gradient of `x`. And the product with 3 reads only the
+# 3, which has no name and is called `x1`: nobody asks for *its* gradient. That is what is lazy
+# about gradients: **only what somebody will ask for is prepared**. In PyTorch and here
+# `requires_grad` says who will ask.
 #
-# The engine's account of the large network, against what `tracemalloc` finds:
+# The engine's account of the large network, against what `tracemalloc` finds. `held` counts every
+# result, for this engine keeps them all; `results` those that some rule reads; `leaves` the inputs
+# and weights that some rule reads, which are there in any case:
 
 # %%
 meter = Meter()

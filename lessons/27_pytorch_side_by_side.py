@@ -11,10 +11,10 @@
 # - time: 45 minutes to read, 12 s to run
 # - covers: A (PyTorch basics), C (comparison with PyTorch), D (frameworks)
 #
-# The end first: every operation of this library, one per column. The dark row at the top is what
-# rounding alone does: the same operation in single and in double precision. If PyTorch is
-# installed, the rows below are the distance to PyTorch, of results and of gradients, in both
-# precisions. One square is too bright: why?
+# The end first: every operation of this library, one per column; the brighter, the further apart.
+# The top row is what rounding alone does: the same operation in single and in double precision
+# (dark where nothing is rounded). If PyTorch is installed, the rows below are the distance to it,
+# of results and of gradients, in both precisions. In the last row one square is too bright: why?
 
 # %%
 import importlib.util
@@ -138,9 +138,8 @@ assert x.grad[0] == 1 / 6
 print("PyTorch, gradient: off by", [d.backward for d in found if d.name == "hardsigmoid"][1:])
 
 # %% [markdown]
-# PyTorch, in the versions that show this, has the constant $1/6$ in single precision, in double
-# precision too. It does no harm. But **two that disagree are no proof against either**: look for a
-# third.
+# PyTorch, in the versions that show this, takes a $1/6$ in single precision for its gradients in
+# double. It does no harm. But **two that disagree are no proof against either**: look for a third.
 #
 # ## Exercise: a script in another language
 #
@@ -201,6 +200,8 @@ draw((a - a.mean(axis=0)) / (a.std(axis=0, correction=1) + 1), detail="compact")
 # `ctx.saved_tensors` here. Write `as_function(op)`, which returns the two functions `forward(ctx,
 # *xs)` and `backward(ctx, g)` for an operation of our table. Recall from lesson 06:
 # `op.forward(NUMPY, *xs)` is the result, `op.rule(NUMPY, g, out, *xs)` the gradients, a tuple.
+# (In a few rules, that of division for one, a function stands for a gradient that may not be
+# wanted; here leave it as it is.)
 
 
 # %% exercise="27.as_function"

@@ -12,9 +12,9 @@
 # - covers: C (layers), D (frameworks, efficient training), E (automatic differentiation)
 #
 # The end first: the operations of one training step of a network for digits, forward and back, as
-# they were recorded, and after each improvement a compiler makes, one after the other. Each is a
-# function from a program to a shorter one, none of them changes a single number, and one of them
-# you will write.
+# they were recorded, and after each **pass** of the compiler, one after the other. A pass is a
+# function from a program to a better one. Some shorten this one, `share` most; the others find
+# nothing here, or save time or memory. None changes a single number, and `share` you will write.
 
 # %%
 import math
@@ -136,11 +136,10 @@ print(write(toy))
 # ## Exercise A: the same thing twice
 #
 # Write `share(steps)`, the pass that compilers call *common subexpression elimination*. It returns
-# a new list in which no two steps compute the same. Go through the old list in order; operands must
-# be given their **new** places before you ask whether a step is there already (then
-# $\sin(ab)$ twice is found too, for its operands have become one). Inputs are all different. The
-# last step of the new list must be the result; so if the old result is a repetition of an earlier
-# step, append it all the same.
+# a new list in which no two steps compute the same. Go through the old list in order; give operands
+# their **new** places before you ask whether a step is there already (then $\sin(ab)$ twice is
+# found too, for its operands have become one). Inputs are all different. The last step of the new
+# list must be the result; so if that repeats an earlier step, append it all the same.
 
 
 # %% exercise="41.share"
@@ -175,6 +174,9 @@ learn.source(PASSES["share"])
 # ## In code: what comes out
 #
 # `compile(f)` traces forward *and* backward pass, runs all passes, writes, and keeps the program.
+# `fold` and `literals` work out constants, `simplify` drops steps that change nothing, `dead` those
+# that nothing reads; `keep less` and `checkpoints` save memory (lesson 26); `erf`, `loops` and
+# `blocks` join steps that go element by element, so that numbers are fetched once (**fusion**).
 # `f.source` is the program, `f.report()` says what was done. First with no pass, then with all:
 
 
@@ -201,14 +203,14 @@ print(plain.report(), improved.report(), sep="\n\n")
 draw(improved, detail="compact", direction="TB")
 
 # %% [markdown]
-# Results with the same name share one piece of memory: a result that nobody reads again is written
-# over. To know that, a compiler asks of each result who reads it last.
+# The `* 1.0` is gone, the products with 0.0 are not: Exercise B says why. Results with the same
+# name share one piece of memory: one that nobody reads again is written over. For that, a compiler
+# asks of each result who reads it last.
 #
 # ## Exercise: the last reader
 #
-# Write `last_reads(steps)`: a list that has, for each step of a toy program, the place of the last
-# step that reads it. The result of the program is read after its end, at `len(steps)`; a step that
-# nobody reads has its own place.
+# Write `last_reads(steps)`, a list: for each step of a toy program, the place of the last step that
+# reads it: `len(steps)` for the result, read after the end; its own place for a step nobody reads.
 
 
 # %% exercise="41.last_reads"
@@ -238,7 +240,7 @@ print(f"a chain of {len(chain)} results; in memory at a time: {max(alive)}")
 # back, for each point, that is faster than the graph by how much?
 
 # %%
-guess = learn.predict("A thousand points at once, each", ["5 x", "50 x", "500 x"])
+guess = learn.predict("A thousand points at once: each is faster by", ["5 x", "50 x", "500 x"])
 
 # %%
 scalar = MLP(2, [16, 16, 1], generator=np.random.default_rng(0))

@@ -75,9 +75,10 @@ plt.show()
 #
 # A processor does 50 billion operations a second. A product of two 100 x 100 matrices takes
 # $2 \cdot 100^3$ of them: **2 million**, so **40** microseconds. The card does 10,000 billion a
-# second: 0.2 microseconds. But it has to be told, which takes **10**; and the numbers have to go
-# there and come back, three matrices of $4 \cdot 100^2$ bytes at 10 billion a second: **12**.
-# Together **22.2**: nearly twice as fast. For 50 x 50 it is 5 against 13: slower.
+# second: 0.2 microseconds. But it has to be told, which takes **10** (the picture has 30, for there
+# it is told of each way apart); and the numbers have to go there and come back, three matrices of
+# $4 \cdot 100^2$ bytes at 10 billion a second: **12**. Together **22.2**: nearly twice as fast. For
+# 50 x 50 it is 5 against 13: slower.
 #
 # The work grows as $n^3$, the way there as $n^2$, the telling not at all. So there is a size from
 # which on the card wins, and numbers that stay there pay the way only once.
@@ -121,9 +122,9 @@ draw((moved * 2).tanh().sum(), detail="compact")
 # %% [markdown]
 # ## Exercise: portable
 #
-# Write `standardised(x)` for `x` (rows, columns): each column less its mean, divided by its
-# standard deviation plus 1e-5 (`axis=0`). It has to run on any device, and inside `compile`: no
-# `.numpy()`, no `.item()`, no `np.`.
+# Write `standardised(x)` for `x` (rows, columns): each column less its mean, divided by the sum of
+# its standard deviation (the one that divides by the number of rows, lesson 27) and 1e-5. It has to
+# run on any device, and inside `compile`: no `.numpy()`, no `.item()`, no `np.`.
 
 
 # %% exercise="42.portable"
@@ -252,7 +253,8 @@ learn.check("42.measure", measure)
 #
 # ## A mistake to make once
 #
-# Two operands on two devices. The error says which, and what to move:
+# Two operands on two devices. The error says which, and what to move. (Without a card the first
+# half of the line fails already, and the error says what is missing.)
 
 # %%
 try:
