@@ -11,7 +11,8 @@
 # - covers: A (gradient descent), B (optimisation), D (gradient descent), E (6_2)
 #
 # The end first: the loss of a straight line through twelve points, for every intercept and slope.
-# Ten steps, each as far as it pays, go back and forth across a valley instead of along it.
+# Ten steps, each as far as it pays, go back and forth across a valley instead of along it, towards
+# the star at its lowest point.
 
 # %%
 import matplotlib.pyplot as plt
@@ -106,7 +107,8 @@ assert round(loss((0.6, -0.2)), 3) == 12.367
 assert np.allclose(slopes((0.6, -0.2), x, y), (-21.904, -26.840), atol=1e-3)
 
 # %% [markdown]
-# Both are the figures of the lab 6_2. The engine reads the same off this graph:
+# Both are the figures of the lab 6_2 of *Understanding Deep Learning*. The engine reads the same
+# off this graph:
 
 # %%
 phi = Tensor(np.array([0.6, -0.2]), name="phi", requires_grad=True)
@@ -120,7 +122,8 @@ draw(value, names=locals(), detail="compact", direction="TB")
 #
 # Write `step(f, g, phi)`: one step of gradient descent. `f` is the loss and `g` the gradient, both
 # functions of `phi`, an array. Find the length with `bracket_search(h, max_dist=0.1, thresh=1e-5,
-# max_iter=15)`, where `h(t)` is the loss after a step of length `t`. Return the new `phi`.
+# max_iter=15)`, where `h(t)` is the loss after a step of length `t` (`max_dist` is the longest that
+# is tried). Return the new `phi`.
 
 
 # %% exercise="13.step"
@@ -145,16 +148,19 @@ assert np.allclose(losses, published, atol=6e-4)
 assert np.allclose([loss(p) for p in path], losses)
 
 # %% [markdown]
-# Eleven losses, as published, and your steps are the library's. Look at the lengths: short, long,
-# short, long. And look at the picture: each step turns by a right angle. It must, for a step ends
-# where the loss no longer falls in its direction; there the slope along it is 0, and so the new
-# gradient stands square to it.
+# Eleven losses, as the lab publishes them, and your steps are the library's. Look at the lengths:
+# short, long, short, long. And look at the picture: each step turns by a right angle (drawn a
+# little wider, since the two axes differ in scale). It must, for a step ends where the loss no
+# longer falls in its direction; there the slope along it is 0, and so the new gradient stands
+# square to it.
 #
 # ## What decides the speed
 #
-# A valley has a narrow and a long side. How strongly the loss bends across and along it are two
-# numbers, the **eigenvalues** of the matrix of second derivatives. For this loss that matrix is $2
-# \sum_i (1, x_i)(1, x_i)^T$:
+# A valley has a narrow and a long side. How strongly a curve bends is how fast its slope changes:
+# the slope of the slope, its **second derivative**. Here there are two slopes, and each changes
+# with both numbers. Differentiate the two sums above once more, by $\phi_0$ and by $\phi_1$, and
+# the four second derivatives make the matrix below. How strongly the loss bends along the valley
+# and across it can be read off that matrix: they are its two **eigenvalues**, which NumPy finds.
 
 # %%
 second = 2 * np.array([[len(x), x.sum()], [x.sum(), (x * x).sum()]])
@@ -196,9 +202,10 @@ descent(heights, ways, **axes)
 #
 # ## An experiment: a valley a hundred times as long as wide
 #
-# Take $f = \frac{1}{2}(u^2 + 100\,v^2)$, with $\kappa = 100$, from $(1, 1)$. The best fixed length
-# is $2 / (1 + 100)$: each step then multiplies the distance by $\pm 99/101$. How many steps until
-# $f$ is below $10^{-6}$?
+# Take $f = \frac{1}{2}(u^2 + 100\,v^2)$, with $\kappa = 100$, from $(1, 1)$. The slopes are $u$ and
+# $100\,v$, so a step of length $t$ multiplies $u$ by $1 - t$ and $v$ by $1 - 100\,t$. The best
+# fixed length makes both equally small, $t = 2 / (1 + 100)$: then they are $99/101$ and $-99/101$.
+# How many steps until $f$ is below $10^{-6}$?
 
 # %%
 guess = learn.predict("Steps at kappa = 100", ["about 20", "about 450", "about 10,000"])
@@ -247,7 +254,7 @@ learn.check("13.bounce", bounce)
 # ## A mistake to make once
 #
 # A line search asks for the loss again and again, so the optimiser needs a function that computes
-# it. Without one it says so:
+# it, such as the `closure` in the first cell. Without one it says so:
 
 # %%
 try:

@@ -112,6 +112,7 @@ descent(heights, {"all thirty": stuck, "five of them": strayed}, **ranges)
 #
 # Write `sample(draws, n, size)`: `size` **different** numbers from $0$ to $n - 1$, by chance, as an
 # array. `draws` is a NumPy generator: `draws.permutation(n)` is 0 to $n - 1$ in a random order.
+# (Its first numbers are those that the lab uses.)
 
 
 # %% exercise="14.sample"
@@ -198,7 +199,8 @@ guess.reveal(min(guess.choices, key=lambda w: abs(int(w) - below)))
 # is not a better descent. It is a *cheaper* one, five examples instead of thirty per step, and its
 # noise is a chance.
 #
-# From $(-1.5, 8.5)$ the way is open. There the learning rate decides:
+# From $(-1.5, 8.5)$ the way is open. There the length of the steps decides, even without chance.
+# All thirty examples in each of 21 steps, with a line search and with fixed learning rates:
 
 # %%
 easy = train((-1.5, 8.5), searching, 21)
@@ -228,7 +230,8 @@ plt.show()
 #
 # A step on one example lowers *its* loss. Break the hope that it lowers the whole loss too: write
 # `misleading(each)`. `each` is an array with one row per example, its gradient. Return the numbers
-# of the examples whose (very small) step **raises** the loss of all examples together.
+# of the examples whose (very small) step **raises** the loss of all examples together. (How a small
+# move changes a loss stands in lesson 12.)
 
 
 # %% exercise="14.misleading"

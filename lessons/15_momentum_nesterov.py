@@ -71,7 +71,7 @@ descent(lambda u, v: (u**2 + 30 * v**2) / 2, paths, **ranges)
 # ## In symbols
 #
 # With a memory $\beta$ ("beta") between 0 and 1, in place of the half, and the learning rate
-# $\alpha$ of lesson 14:
+# $\alpha$ of lesson 14, from $b = 0$ on:
 #
 # $$b \leftarrow \beta\, b + \nabla L(x), \qquad x \leftarrow x - \alpha\, b .$$
 #
@@ -134,7 +134,8 @@ for name, options in best(30).items():
 # %% [markdown]
 # Your steps are the library's. It writes Nesterov's rule otherwise: its parameter is the place $y =
 # x - \alpha\beta\,b$ at which the gradient is taken, so that no gradient is needed anywhere else.
-# Put $x = y + \alpha\beta\,b$ into the rule, and you get the line with `nesterov`:
+# Put $x = y + \alpha\beta\,b$ into the rule, before the step with the old $b$ and after it with the
+# new one, and $y \leftarrow y - \alpha\,(g + \beta\,b)$ is left: the line with `nesterov`.
 
 # %%
 learn.source(SGD._update)
@@ -261,7 +262,7 @@ assert list(medians.values()) == [1.72, 1.26, 1.41, 1.28]
 #
 # On $f(x) = \frac{k}{2}x^2$ plain steps of length $2/k$ bounce for ever (lesson 13). Break momentum
 # too: write `bounce(k, beta)`, the learning rate at which the heavy ball jumps from $x$ to $-x$ and
-# back. Then $b$ also changes its sign in every step.
+# back. Then $b$ also changes its sign in every step, and keeps its size.
 
 
 # %% exercise="15.bounce"

@@ -86,7 +86,7 @@ draw(value, names=locals(), detail="compact", direction="TB")
 # A weight sees the gradient 3, then 4. Add up the squares: 9, then $9 + 16 =$ 25. Divide each
 # gradient by the root of the sum so far: $3/3 = 1$, then $4/5 = 0.8$. A weight that sees 0.03 and
 # then 0.04 gets the same: 1 and 0.8. **The size of the gradients has dropped out**; what is left is
-# a direction, and how much the gradients agree.
+# a direction, and how large this gradient is beside the earlier ones.
 #
 # ## In symbols
 #
@@ -95,13 +95,14 @@ draw(value, names=locals(), detail="compact", direction="TB")
 # $$\text{Adagrad:}\quad s \leftarrow s + g^2, \qquad x \leftarrow x - \alpha\, g / (\sqrt{s} +
 # \epsilon)$$
 #
-# The sum only grows, so the steps only shrink. RMSprop forgets, with $\rho$ ("rho") near 1:
+# The sum only grows, so in time the steps shrink. RMSprop forgets, with $\rho$ ("rho") near 1:
 #
 # $$\text{RMSprop:} \quad v \leftarrow \rho\, v + (1 - \rho)\, g^2, \qquad x \leftarrow x -
 # \alpha\, g / (\sqrt{v} + \epsilon)$$
 #
-# Adam does the same with the gradient itself, as momentum does. Both means start at 0 and are too
-# small at first, by the factors $1 - \beta_1^t$ and $1 - \beta_2^t$ in step $t = 1, 2, \dots$:
+# Adam takes such a mean of the gradient itself too, as momentum does. Both means start at 0 and are
+# too small at first: if all gradients are $g$, after step $t = 1, 2, \dots$ the first mean is only
+# $(1 - \beta_1^t)\, g$ and the second $(1 - \beta_2^t)\, g^2$. So Adam divides by these factors:
 #
 # $$\text{Adam:}\quad m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \quad
 # v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2, \quad
@@ -327,8 +328,8 @@ except ValueError as error:
 # %% [markdown]
 # ## What PyTorch calls this
 #
-# `torch.optim` has the same four, with the same names and defaults; `rho` is `alpha` in both. If it
-# is installed, it takes the same twenty steps:
+# `torch.optim` has the same four, with the same names and defaults; $\rho$ is `alpha` in both
+# libraries. If it is installed, it takes the same twenty steps:
 
 # %%
 try:
