@@ -25,7 +25,7 @@ LARGEST = 2_000_000  # bytes of a page
 SLOWEST = 2.0  # seconds until a page can be used
 PHONE = 390  # pixels
 STEPPED = 4  # pages whose steppers are tried by keyboard: the first page, and lessons
-READ = ("index.html", "house.html", "operations/tanh.html", "lessons/04_chain_rule_backward.html")
+ALIKE = ("reference/tinygrad_edu", "operations/")  # pages made by one pattern: a few stand for all
 
 
 class Page(HTMLParser):
@@ -144,7 +144,7 @@ def seen(site: Path, browser: Any) -> Iterator[str]:
     browser.send("Emulation.setDeviceMetricsOverride", **size)
     for scheme in ("light", "dark"):
         browser.media(prefers_color_scheme=scheme)
-        for name in sorted({*READ} & {*names}):
+        for name in [x for i, x in enumerate(names) if i % 20 == 0 or not x.startswith(ALIKE)]:
             browser.open((site / name).resolve().as_uri())
             for poor in json.loads(browser.js(CONTRAST)):
                 yield f"{name}: in {scheme}, a contrast of {poor}"
