@@ -6,7 +6,7 @@
 #
 # - builds: `Value`, `Op`, `ops`
 # - introduces: `floats`
-# - uses: `draw`, `gradcheck`, `learn`
+# - uses: `draw`, `gradcheck`, `learn`, `Stepper`
 # - time: 35 minutes to read, 8 s to run
 # - covers: A (automatic differentiation), D (module 1), E (lab 7_1), micrograd
 #
@@ -255,6 +255,13 @@ theirs = {name: tg.Value(number, name=name) for name, number in start.items()}
 found = model(theirs, tg.Value(2.3, name="x"), ops.sin, ops.exp, ops.cos)
 assert found["f3"].data == toy["f3"].data
 tg.draw(found["f3"], names=found, show=["data"], detail="compact", direction="TB")
+
+# %% [markdown]
+# The same numbers, one step at a time: click into it, then press →. When all values are there it
+# goes on, from right to left; that half is lesson 04.
+
+# %%
+tg.Stepper(found["f3"], names=found)
 
 # %% [markdown]
 # ## Exercise B: fool a check

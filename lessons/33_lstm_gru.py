@@ -7,8 +7,8 @@
 #
 # - builds: `LSTM`, `GRU`, `LSTMCell`, `GRUCell`
 # - introduces: `gates_over_time`
-# - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `learn`, `manual_seed`,
-#   `nn`, `no_grad`, `ops`, `optim`
+# - uses: `Stepper`, `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `learn`,
+#   `manual_seed`, `nn`, `no_grad`, `ops`, `optim`
 # - time: 40 minutes to read, 30 s to run
 # - covers: B (LSTM, GRU), D (LSTM, GRU, how they avoid vanishing gradients)
 #
@@ -25,6 +25,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, Value, data, draw, learn, manual_seed, nn, no_grad, ops, optim
 from tinygrad_edu.plots import gates_over_time
+from tinygrad_edu.widgets import Stepper
 
 learn.begin("33")
 TORCH = learn.pick(full=importlib.util.find_spec("torch") is not None, quick=False)
@@ -106,6 +107,12 @@ made["h"] = show * ops.tanh(made["c'"])
 made["c'"].backward()
 assert (round(made["c'"].item(), 2), round(made["h"].item(), 3), c.grad) == (0.77, 0.323, 0.9)
 draw(made["h"], names=made, show=["data"], detail="compact")
+
+# %% [markdown]
+# Both ways, one step at a time: click into it, then press →.
+
+# %%
+Stepper(made["h"], names=made)
 
 # %% [markdown]
 # ## In symbols

@@ -16,10 +16,13 @@
 # of its own. Each step that the pole stands earns 1; at 500 the episode is over.
 
 # %%
+import base64
+import io
+
 import gymnasium
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation
+from PIL import Image
 
 from tinygrad_edu import Tensor, compile, draw, learn, manual_seed, nn, no_grad, ops, optim
 
@@ -61,22 +64,21 @@ def pose(axes, state):
     axes.set(xlim=(-2.6, 2.6), ylim=(-0.3, 1.8), xticks=[], yticks=[], aspect="equal")
 
 
-class Film:
+class Film(list):
     """The states of an episode as a film in the notebook."""
 
-    def __init__(self, states):
-        self.states = states
-
     def _repr_html_(self):
-        figure, axes = plt.subplots(figsize=(5, 2.2), layout="constrained")
-
-        def frame(i):
+        figure, axes = plt.subplots(figsize=(5, 2.2), dpi=60, layout="constrained")
+        shots, kept = [], io.BytesIO()
+        for state in self:
             axes.clear()
-            pose(axes, self.states[i])
-
-        film = FuncAnimation(figure, frame, len(self.states), interval=60).to_jshtml()
+            pose(axes, state)
+            figure.canvas.draw()
+            shots.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("P"))
         plt.close(figure)
-        return film
+        shots[0].save(kept, "gif", save_all=True, append_images=shots, duration=60, loop=0)
+        film = base64.b64encode(kept.getvalue()).decode()
+        return f'<img alt="A cart keeps its pole up" src="data:image/gif;base64,{film}">'
 
 
 # %% [markdown]
@@ -143,10 +145,8 @@ my_advantages = learn.check("40.advantages", advantages).working
 # %% exercise="40.policy_loss"
 def policy_loss(scores, actions, advantage):
     # BEGIN SOLUTION
-    chosen = np.eye(2)[actions] * advantage[:, None]
-    return (
-        -(ops.log_softmax(scores, axis=1) * Tensor(chosen.astype(scores.dtype))).sum(axis=1).mean()
-    )
+    chosen = Tensor((np.eye(2)[actions] * advantage[:, None]).astype(scores.dtype))
+    return -(ops.log_softmax(scores, axis=1) * chosen).sum(axis=1).mean()
     # END SOLUTION
 
 
@@ -210,7 +210,6 @@ assert stands or learn.mode() == "quick"
 usual = np.mean([n for (_, baseline), n in needed.items() if baseline])
 guess.reveal(min(guess.choices, key=lambda words: abs(np.log(int(words[6:]) / usual))))
 
-# %%
 _, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 for (seed, baseline), lengths in runs.items():
     smooth = np.convolve(lengths, np.ones(32) / 32, "valid")
@@ -261,7 +260,6 @@ def targets(rewards, ended, next_values, gamma):
 my_targets = learn.check("40.targets", targets).working
 
 
-# %%
 def remembered(memory, random, count):
     """Some of the steps, each as likely as any other: states, actions, next states, ended."""
     picked = [memory[i] for i in random.integers(len(memory), size=count)]
