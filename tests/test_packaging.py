@@ -22,6 +22,7 @@ EXTRAS = SETUP["options.extras_require"]
 DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",
+    "PIL": "pillow",
     "packaging": "pytest",
     "websocket": "websocket-client",
 }
