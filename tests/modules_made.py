@@ -1,10 +1,19 @@
 """Configurations of the table of modules as modules and functions of Tensors, in float32."""
 
+import modules_sequence
+import modules_table
 import numpy as np
-from modules_table import Fixed, Part
+from modules_table import Config, Fixed, Packed, Part
 
 from tinygrad_edu import Tensor, manual_seed, nn
 from tinygrad_edu.node import nodes_in
+
+MODULES = {**modules_table.MODULES, **modules_sequence.MODULES}
+
+
+def unpacked(name) -> list[Config]:
+    """The configurations of a module that take no packed batch."""
+    return [row for row in MODULES[name] if not any(isinstance(x, Packed) for x in row.inputs)]
 
 
 def tensor(array):

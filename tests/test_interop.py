@@ -4,17 +4,12 @@ import subprocess
 import sys
 import warnings
 
-import modules_sequence
-import modules_table
 import numpy as np
 import pytest
-from modules_made import function_of, made, operand
-from modules_table import Packed
+from modules_made import MODULES, function_of, made, operand, unpacked
 
 from tinygrad_edu import Tensor, interop, manual_seed, nn, no_grad, ops, randn
 from tinygrad_edu.node import nodes_in
-
-MODULES = {**modules_table.MODULES, **modules_sequence.MODULES}
 
 DTYPES = ["bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64"]
 
@@ -120,11 +115,6 @@ def test_what_is_no_tensor_is_refused(convert):
     pytest.importorskip("torch")
     with pytest.raises(TypeError, match=f"{convert} takes .* and lists and dicts of them, not int"):
         getattr(interop, convert)({"a": 3})
-
-
-def unpacked(name):
-    rows = MODULES[name]
-    return [row for row in rows if not any(isinstance(x, Packed) for x in row.inputs)]
 
 
 @pytest.mark.parity

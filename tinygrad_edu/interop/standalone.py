@@ -16,7 +16,6 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.interop.models import examples_of, names_of_captured, traced
 from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.namespaces.arrays import NAMESPACES, NUMPY, Arrays
-from tinygrad_edu.namespaces.vocabulary import VOCABULARY
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.names import comment
@@ -99,11 +98,10 @@ def export_program(
 class _Vocabulary(Recording):
     """A recording in which no operation is kept whole: only names of the vocabulary are written."""
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        op = lookup(name)
-        if name in VOCABULARY:
-            return lambda *operands, **options: self.emit(name, operands, options)
-        return lambda *operands, **options: op.forward(self, *operands, **op.fill(options))
+    @staticmethod
+    def whole(name: str) -> bool:
+        """None is."""
+        return False
 
 
 def _expanded(trace: Trace) -> Program:

@@ -50,8 +50,9 @@ def export_onnx(
     """
     examples = examples_of(example, "export_onnx")
     axes = _axes(batch_axis, len(examples))
-    sizes = [[_resized(x, axis, n) for x, axis in zip(examples, axes, strict=True)] for n in _SIZES]
-    traces = [traced(model, given, "export_onnx") for given in sizes]
+    sizes = _SIZES if axes != [None] * len(axes) else _SIZES[:1]
+    given = [[_resized(x, axis, n) for x, axis in zip(examples, axes, strict=True)] for n in sizes]
+    traces = [traced(model, some, "export_onnx") for some in given]
     programs = [trace.program for trace in traces]
     _compare(programs)
     weights = zip(names_of_captured(model, traces[0]), traces[0].captured, strict=True)

@@ -93,6 +93,7 @@ class Recording:
     """
 
     of_operations = True  # so that what is kept whole can be seen by name
+    whole = staticmethod(kept)  # whether an operation beyond the vocabulary is one step
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -103,7 +104,7 @@ class Recording:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = lookup(name)
-        if name in VOCABULARY or kept(name):
+        if name in VOCABULARY or self.whole(name):
             return lambda *operands, **options: self.emit(name, operands, options)
         return lambda *operands, **options: op.forward(self, *operands, **op.fill(options))
 
