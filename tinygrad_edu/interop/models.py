@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, evaluation
 from tinygrad_edu.node import Node, no_grad, nodes_in, set_mode
 from tinygrad_edu.readers.program.tape import Tape
 from tinygrad_edu.readers.program.tracing import Trace
@@ -32,7 +32,8 @@ def traced(model: Callable[..., Any], examples: list[Tensor], asking: str) -> Tr
     """
     tape = Tape()
     order: list[Node] = [Tensor._constant(x.data) for x in examples]
-    with _in_eval_mode(model), no_grad(), set_mode(tape=tape):
+    mode = evaluation(model) if isinstance(model, Module) else contextlib.nullcontext()
+    with mode, no_grad(), set_mode(tape=tape):
         returned = model(*order)
     results = list(nodes_in(returned))
     if not results:
@@ -49,17 +50,3 @@ def names_of_captured(model: Any, trace: Trace) -> list[str]:
         named = [*model.named_parameters(), *model.named_buffers()]
     known = {node: name for name, node in named}
     return [known.get(node, f"captured_{i}") for i, node in enumerate(trace.captured)]
-
-
-@contextlib.contextmanager
-def _in_eval_mode(model: Any) -> Iterator[None]:
-    """Every module in eval mode inside, and afterwards as it was."""
-    modules = list(model.modules()) if isinstance(model, Module) else []
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, training in zip(modules, modes, strict=True):
-            module.training = training

@@ -7,6 +7,7 @@ to the state without being trained, and is announced, since other tensors may be
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -472,3 +473,24 @@ def _array(x: Any) -> Any:
     except (TypeError, ValueError, RuntimeError):
         return None
     return array if array.dtype.kind in "iufb" else None
+
+
+@contextlib.contextmanager
+def evaluation(model: Module) -> Iterator[None]:
+    """Every module in evaluation mode inside; afterwards as it was, since some may have been so.
+
+    >>> from tinygrad_edu import nn
+    >>> model = nn.Dropout()
+    >>> with evaluation(model):
+    ...     print(model.training)
+    False
+    >>> model.training
+    True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

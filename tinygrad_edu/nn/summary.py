@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, evaluation
 from tinygrad_edu.node import Node, nodes_in, set_mode
 from tinygrad_edu.readers.cost import multiply_adds
 
@@ -128,16 +128,13 @@ def _leaf(x: Any) -> Any:
 @contextlib.contextmanager
 def _in_evaluation(model: Module) -> Iterator[None]:
     """Evaluation mode, every parameter recorded; then all as it was."""
-    modes = [(module, module.training) for module in model.modules()]
     frozen = [p for p in model.parameters() if not p.requires_grad]
     try:
-        model.eval()
         for p in frozen:
             p.requires_grad = True
-        yield
+        with evaluation(model):
+            yield
     finally:
-        for module, training in modes:
-            module.training = training
         for p in frozen:
             p.requires_grad = False
 

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import utils
 from tinygrad_edu.nn.batch import batch_size, run_batch
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, evaluation
 from tinygrad_edu.node import no_grad
 from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.train.parallel import Ranks
@@ -120,17 +120,11 @@ def evaluate(
     >>> evaluate(nn.Identity(), batches, nn.functional.mse_loss)
     {'loss': 0.5}
     """
-    modes = [(module, module.training) for module in model.modules()]
     means = Means()
-    try:
-        model.eval()
-        with no_grad():
-            for batch in loader:
-                output, target, value = run_batch(model, loss, batch, forward)
-                means.add(_measured(value, output, target, metrics), batch_size(batch))
-    finally:
-        for module, mode in modes:  # some may have been in evaluation mode all along
-            module.training = mode
+    with evaluation(model), no_grad():
+        for batch in loader:
+            output, target, value = run_batch(model, loss, batch, forward)
+            means.add(_measured(value, output, target, metrics), batch_size(batch))
     if not means.count:
         raise ValueError("evaluate: the loader gives no batch; is its data set empty?")
     return means.now()

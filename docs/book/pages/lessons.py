@@ -105,6 +105,6 @@ def _last_sentence(text: str) -> str:
 
 
 def index() -> str:
-    """The list of lessons with their parts, as the lessons' own README has it."""
+    """The lessons in order, for the book's contents."""
     listed = "\n".join(lesson.name for lesson in learn.lessons())
     return f"```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
