@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import hashlib
 import http.server
-import io
 import re
 import socket
 import tarfile
@@ -14,6 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from published_made import idx, remote_for, small_cifar, small_mnist
 
 from tinygrad_edu import data
 from tinygrad_edu.data import download, published
@@ -232,36 +232,14 @@ def test_the_bar_counts_bytes(server, tmp_path, capsys):
 # The sets
 
 
-def idx(array):
-    kind = {"u1": 8}[array.dtype.str[1:]]
-    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return bytes([0, 0, kind, array.ndim]) + sizes + array.tobytes()
-
-
 def publish(server, monkeypatch, files, name):
     """Put files on the server, and make it the place that a set comes from."""
     server.files = files
     remotes = {
-        file: Remote(
-            file,
-            (f"{server.base}/ranges/{file}",),
-            len(content),
-            hashlib.sha256(content).hexdigest(),
-        )
-        for file, content in files.items()
+        file: remote_for(f"{server.base}/ranges/{file}", content) for file, content in files.items()
     }
     single = name in ("_CIFAR10", "_TINY_SHAKESPEARE")
     monkeypatch.setattr(published, name, next(iter(remotes.values())) if single else remotes)
-
-
-def small_mnist(draw, n=5, m=3):
-    files = {}
-    for part, size in (("train", n), ("t10k", m)):
-        images = draw.integers(256, size=(size, 28, 28)).astype("u1")
-        labels = draw.integers(10, size=size).astype("u1")
-        files[f"{part}-images-idx3-ubyte.gz"] = gzip.compress(idx(images))
-        files[f"{part}-labels-idx1-ubyte.gz"] = gzip.compress(idx(labels))
-    return files
 
 
 @pytest.mark.parametrize(
@@ -289,24 +267,6 @@ def test_images_and_labels_must_belong_together(server, monkeypatch, tmp_path):
     publish(server, monkeypatch, files, "_MNIST")
     with pytest.raises(ValueError, match=r"images of shape \(5, 28, 28\) and labels of shape \(4,"):
         data.mnist(folder=tmp_path, progress=False)
-
-
-def small_cifar(draw, **changes):
-    files = {
-        f"cifar-10-batches-bin/{name}": draw.integers(10, size=(2, 3073)).astype("u1").tobytes()
-        for name in (*published._CIFAR10_TRAIN, *published._CIFAR10_TEST)
-    }
-    files = {"cifar-10-batches-bin/readme.html": b"hello", **files}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = 0 if "member" in changes else len(content)
-            for key, value in changes.get("member", {}).items():
-                setattr(member, key, value)
-            if name not in changes.get("without", ()):
-                tar.addfile(member, None if "member" in changes else io.BytesIO(content))
-    return files, buffer.getvalue()
 
 
 def test_cifar10(server, monkeypatch, tmp_path):

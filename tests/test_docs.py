@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 
 import pytest
+from published_made import publish_in
 
 import tinygrad_edu
 from tinygrad_edu import ops
@@ -17,6 +18,9 @@ MODULES = sorted(
     if not info.name.endswith("__main__") and ".lessons" not in info.name
 )
 
+# Of these the examples need PyTorch, or onnx and onnxruntime, which come with it in CI.
+BESIDE_PYTORCH = {f"tinygrad_edu.interop.{name}" for name in ("onnx.export", "parity", "pytorch")}
+
 
 def examples_of(module):
     finder = doctest.DocTestFinder(exclude_empty=True)
@@ -25,14 +29,26 @@ def examples_of(module):
 
 @pytest.fixture
 def aside(tmp_path, monkeypatch):
-    """A place where examples may check exercises and register operations without a trace."""
+    """A place where examples may check exercises and register operations without a trace.
+
+    What is published is small there, and lies beside it.
+    """
     monkeypatch.setenv("TINYGRAD_EDU_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    publish_in(tmp_path / "published", monkeypatch)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.parity if name in BESIDE_PYTORCH else [])
+        for name in MODULES
+    ],
+)
 def test_examples_of(name, aside):
+    if name in BESIDE_PYTORCH:
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
     shown = []
     for test in examples_of(importlib.import_module(name)):

@@ -131,6 +131,10 @@ def mnist(
     Source: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document
     recognition".
 
+    >>> train, test = mnist()
+    >>> images, labels = train.batch([0, 1, 2])
+    >>> images.shape, labels.shape
+    ((3, 1, 28, 28), (3,))
     >>> mnist(folder="nowhere", offline=True)
     Traceback (most recent call last):
     FileNotFoundError: train-images-idx3-ubyte.gz is not in nowhere, and offline=True; ...
@@ -144,10 +148,16 @@ def fashion_mnist(
 ) -> tuple[TensorDataset, TensorDataset]:
     """Fashion-MNIST: 60,000 pictures of clothes to train and 10,000 to test, 31 MB to download.
 
-    Shapes, dtypes and options as of `mnist`; ``classes`` names the ten kinds.  Without a
-    connection: `digits`.
+    Images (N, 1, 28, 28) of float32 from 0 to 1, or (N, 784) if `flat`; labels (N,) of int64;
+    ``classes`` names the ten kinds.  The other options: see the module.  Without a connection:
+    `digits`.
 
     Source: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
+
+    >>> train, test = fashion_mnist(flat=True)
+    >>> images, labels = train.batch([0, 1, 2])
+    >>> images.shape, train.classes[0]
+    ((3, 784), 'T-shirt/top')
     """
     names = [
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -170,6 +180,11 @@ def cifar10(
     The binary archive is used: the other one is a pickle, and opening a pickle can run anything.
 
     Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images".
+
+    >>> train, test = cifar10()
+    >>> images, labels = test.batch([0, 1])
+    >>> images.shape, images.dtype, test.classes[:2]
+    ((2, 3, 32, 32), dtype('float32'), ('airplane', 'automobile'))
     """
     place = _place(folder, "cifar-10")
     archive = fetch(
@@ -198,6 +213,9 @@ def tiny_shakespeare(*, folder: Folder = None, offline: bool = False, progress: 
     The options: see the module.  Without a connection: `python_manual`.
 
     Source: Karpathy 2015, "The unreasonable effectiveness of recurrent neural networks".
+
+    >>> print(tiny_shakespeare().splitlines()[0])
+    First Citizen:
     """
     path = fetch(
         _TINY_SHAKESPEARE,

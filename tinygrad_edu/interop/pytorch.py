@@ -27,12 +27,21 @@ from tinygrad_edu.nn import functional as F
 def from_torch(x: Any) -> Any:
     """A PyTorch tensor as a Tensor, without its history; lists, tuples and dicts of them likewise.
 
+    x : of any shape (...), which is kept.
+
     The memory is shared, on the CPU and on a GPU (with CuPy), so that both see what either writes;
     bfloat16, which NumPy does not have, becomes a float32 copy.  ``Tensor(tensor)`` is a copy.
 
     A module needs no conversion: ``ours.load_state_dict(theirs.state_dict())``.
 
     Raises TypeError for anything else, and for dtypes that a Tensor does not hold.
+
+    >>> import torch
+    >>> theirs = torch.zeros(2, 3)
+    >>> ours = from_torch(theirs)  # shape (2, 3), and the same memory
+    >>> theirs[0, 0] = 5.0
+    >>> ours.tolist()
+    [[5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     torch = torch_module()
 
@@ -44,6 +53,8 @@ def from_torch(x: Any) -> Any:
 def to_torch(x: Any) -> Any:
     """A Tensor or a module as PyTorch's; lists, tuples and dicts of Tensors likewise.
 
+    x : a Tensor of any shape (...), which is kept, or a module.
+
     A Tensor comes without its history.  The memory is shared where PyTorch can take it: an array
     that is read-only, or runs backwards in memory, is copied.  ``tensor.clone()`` is a copy.
 
@@ -53,6 +64,17 @@ def to_torch(x: Any) -> Any:
 
     Raises TypeError for anything else, for modules that PyTorch does not have, and for dtypes that
     it does not have.
+
+    >>> from tinygrad_edu import nn, randn
+    >>> ours, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh()), randn(2, 3)
+    >>> theirs = to_torch(ours)
+    >>> theirs
+    Sequential(
+      (0): Linear(in_features=3, out_features=4, bias=True)
+      (1): Tanh()
+    )
+    >>> bool(abs(theirs(to_torch(x)).detach().numpy() - ours(x).data).max() < 1e-6)
+    True
     """
     torch = torch_module()
 

@@ -43,10 +43,15 @@ def export_onnx(
 
     Source: https://onnx.ai/onnx/operators/
 
-    In another program, with ONNX Runtime::
-
-        session = onnxruntime.InferenceSession("model.onnx")
-        (scores,) = session.run(None, {"input": images})
+    >>> import onnxruntime
+    >>> from tinygrad_edu import nn, randn
+    >>> model = nn.Linear(3, 2)
+    >>> exported = export_onnx(model, randn(4, 3), "model.onnx")
+    >>> session = onnxruntime.InferenceSession("model.onnx")  # in another program
+    >>> images = randn(7, 3)
+    >>> (scores,) = session.run(None, {"input": images.numpy()})
+    >>> scores.shape, bool(abs(scores - model(images).data).max() < 1e-5)
+    ((7, 2), True)
     """
     examples = examples_of(example, "export_onnx")
     axes = _axes(batch_axis, len(examples))
