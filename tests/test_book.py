@@ -1,13 +1,28 @@
 """The book: what its pages are made of, and that its check finds what is wrong with a site."""
 
+import doctest
 import importlib
+import inspect
+import re
 import subprocess
 import types
 from pathlib import Path
 
 import check
 import pytest
-from pages import docstrings, house, inventory, landing, lessons, names, operations, pytorch
+from pages import (
+    docstrings,
+    examples,
+    house,
+    inventory,
+    landing,
+    lessons,
+    names,
+    operations,
+    pytorch,
+    session,
+    taught,
+)
 from pages.repository import TEXTS
 from pages.repository import pages as texts_of_the_repository
 
@@ -29,21 +44,42 @@ class TestDocstrings:
             "```pycon\n>>> f(1)\n```\n\n```text\nindented\n  more\n```"
         )
 
+    @pytest.mark.parametrize("module", [docstrings, session, taught], ids=lambda x: x.__name__)
+    def test_examples_of_the_pages_modules(self, module):
+        assert doctest.testmod(module).attempted
+        assert not doctest.testmod(module).failed
+
     def test_text_cannot_become_markup(self):
         assert docstrings.prose("<b>$x$</b> [a](b)") == "\\<b\\>\\$x\\$\\</b\\> \\[a\\](b)"
 
 
-# Their examples would need PyTorch, or a network.
-WITHOUT_EXAMPLE = {
-    "tinygrad_edu.data.cifar10",
-    "tinygrad_edu.data.fashion_mnist",
-    "tinygrad_edu.data.tiny_shakespeare",
-    "tinygrad_edu.interop.Difference",
-    "tinygrad_edu.interop.export_onnx",
-    "tinygrad_edu.interop.from_torch",
-    "tinygrad_edu.interop.parity",
-    "tinygrad_edu.interop.to_torch",
+# Tuples of sizes, such as (N, C) and (...), that are not the arguments of a call.
+_SIZE = r"(?:\.\.\.|\*?[A-Za-z_]\w*'?|\d+|[\w*]+ ?[*+/-] ?[\w*]+)"
+SHAPE = re.compile(
+    rf"(?<!\w)\((?:{_SIZE},(?: ?{_SIZE})?(?:, ?{_SIZE})*|\.\.\.)?\)|\b[Ss]hapes?\b|single number"
+)
+# Names that neither take nor give an array: numbers, texts, graphs, blocks, lessons, schedules.
+WITHOUT_ARRAYS = {
+    *("Stepper", "Value", "detect_anomaly", "diff", "keeps", "latex", "load", "manual_seed"),
+    *("no_grad", "op", "record_lines", "save", "scope", "story", "trace"),
+    *("nn.ModuleDict", "nn.ModuleList", "nn.init.calculate_gain"),
+    *("optim.LRCurve", "optim.armijo", "optim.bracket_search", "optim.lr_finder"),
+    *("data.BytePairTokenizer", "data.CharTokenizer", "data.Tokenizer", "data.Vocabulary"),
+    *("data.WordTokenizer", "data.place_names", "data.python_manual", "data.random_split"),
+    *("data.tiny_shakespeare", "train.EarlyStopping", "train.History", "train.Run"),
+    *("train.SweepError", "train.sweep", "plots.plot_history", "interop.Difference"),
 }
+ROOMS_WITHOUT_ARRAYS = ("learn.", "nn.scalar.", "optim.lr_scheduler.")
+
+
+def wrong_examples(text):
+    """What the examples on a page give otherwise than they say."""
+    shown = []
+    for block in re.findall(r"```pycon\n(.*?)```", text, re.S):
+        example = doctest.DocTestParser().get_doctest(block, {}, "page", None, 0)
+        runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+        runner.run(example, out=shown.append)
+    return "".join(shown)
 
 
 class TestPages:
@@ -54,17 +90,62 @@ class TestPages:
         for name in inventory.names():
             text = made[f"{name.page}.md"]
             assert f"({name.label})=" in text
-            assert (">>>" in text) == (name.full not in WITHOUT_EXAMPLE), name.full
+            assert ">>>" in text, name.full
         for op in inventory.operations():
             text = made[f"operations/{op.name}.md"]
             assert f"(ops.{op.name})=" in text
             assert ">>>" in text
             assert "def " + op.forward.__name__ in text
 
-    def test_a_name_links_to_the_lesson_that_builds_it(self):
-        assert inventory.lessons_of()["ops.matmul"].number == "07"
-        page = operations.page(next(op for op in inventory.operations() if op.name == "matmul"))
-        assert "(#lesson-07)" in page
+    def test_every_docstring_says_shapes(self):
+        docs = {name.short: name.doc for name in inventory.names()}
+        docs |= {f"ops.{op.name}": inspect.getdoc(op) for op in inventory.operations()}
+        silent = {short for short, doc in docs.items() if not SHAPE.search(doc.split(">>>")[0])}
+        assert {x for x in silent if not x.startswith(ROOMS_WITHOUT_ARRAYS)} == WITHOUT_ARRAYS
+
+    @pytest.mark.parametrize("text", ["(N, C)", "of shape (...)", "(batch, ...) -> ()", "(n + 1,)"])
+    def test_shapes_are_told_from_calls(self, text):
+        assert SHAPE.search(text)
+        assert not SHAPE.search("f(x, y), in [0, 1), as (He et al. 2015, section 2) say; f()")
+
+    def test_examples_made_for_pages_run(self, monkeypatch, tmp_path):
+        """Those in docstrings are run by test_docs; these are of names whose text is another's."""
+        monkeypatch.chdir(tmp_path)
+        made = {n.full: examples.example(n) for n in inventory.names() if ">>>" not in n.doc}
+        assert all(made.values())
+        made |= {op.name: operations.example(op) for op in inventory.operations()}
+        wrong = {name: wrong_examples(text) for name, text in made.items()}
+        assert not {name: text for name, text in wrong.items() if text}
+        assert wrong_examples("```pycon\n>>> 1 + 1\n3\n```")
+
+    def test_every_name_and_its_lesson_link_to_each_other(self):
+        made = names.pages() | operations.pages()
+        pages = {f"{n.page}.md": n.label for n in inventory.names()}
+        pages |= {f"operations/{op.name}.md": f"ops.{op.name}" for op in inventory.operations()}
+        for file, label in pages.items():
+            number = taught.lesson_of()[label].number
+            assert f"](#lesson-{number})" in made[file], label
+            assert f"](#{label})" in taught.linked(number), label
+        assert "Built in lesson [07 · " in made["operations/matmul.md"]
+        assert "Belongs to lesson [18 · " in made["reference/tinygrad_edu.nn/Hardswish.md"]
+
+    def test_docstrings_name_the_lesson_that_the_lesson_names(self):
+        for name in inventory.names():
+            said = re.search(r"^Built in lesson (\d\d)\.$", name.doc, re.M)
+            assert not said or said[1] == taught.lesson_of()[name.label].number, name.full
+
+    @pytest.mark.parametrize(
+        ("kinds", "message"),
+        [
+            ({"06": "tanh"}, "has no lesson: add it"),
+            ({**taught.KINDS, "06": taught.KINDS["06"] + " tahn"}, "no name is spelt tahn"),
+            ({**taught.KINDS, "06": taught.KINDS["06"] + " conv2d"}, "conv is in lesson 06 and in"),
+        ],
+    )
+    def test_a_name_without_a_lesson_is_found(self, monkeypatch, kinds, message):
+        monkeypatch.setattr(taught, "KINDS", kinds)
+        with pytest.raises(KeyError, match=message):
+            taught.lesson_of.__wrapped__()
 
     def test_a_long_signature_has_a_line_for_each_argument(self):
         text = names.signature("Conv2d", nn.Conv2d)
@@ -117,6 +198,7 @@ class TestLessons:
         assert lessons.WIDGET not in text
         assert '<img alt="Plot. ' in text
         assert "[`Value.backward`](#tinygrad_edu.Value.backward)" in text
+        assert "[`detect_anomaly`](#tinygrad_edu.detect_anomaly)" in text.partition("In the lib")[2]
 
     def test_solutions_are_folded(self, executed):
         cells = lessons.page(learn.find(4), executed)["cells"]

@@ -17,6 +17,8 @@ from tinygrad_edu.ops.random import generator_or_default
 class Dataset:
     """Base of data sets: define ``__len__`` and ``__getitem__(index)``, which gives one example.
 
+    An example of shapes (...), (...) has a place in a batch of shapes (batch, ...), (batch, ...).
+
     >>> class Squares(Dataset):
     ...     def __len__(self):
     ...         return 4
@@ -105,7 +107,7 @@ class TensorDataset(Dataset):
 
 
 class Subset(Dataset):
-    """Some examples of another data set, in the order of `indices`.
+    """Some examples of another data set, in the order of `indices`, (n,) whole numbers.
 
     Raises TypeError for indices that are no whole numbers, IndexError for one out of range.
 

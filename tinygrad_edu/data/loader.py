@@ -16,6 +16,8 @@ Generator = numpy.random.Generator
 class DataLoader:
     """A data set in batches: every ``for batch in loader`` goes through it once.
 
+    Of examples of shape (...) come batches of shape (batch, ...).
+
     Parameters
     ----------
     dataset : a `Dataset`, or what has a length and gives examples by number.

@@ -110,7 +110,7 @@ def mnist1d_templates() -> Array:
 
 
 def mnist1d_steps(digit: int, generator: Any, **options: Any) -> list[tuple[str, Array]]:
-    """How one signal is made: the name of every step, and the signal after it.
+    """How one signal is made: the name of every step, and the signal (n,) after it.
 
     digit : 0 to 9.  generator : a ``numpy.random.RandomState``, the kind of the reference.
     options : as in `mnist1d`.

@@ -36,7 +36,7 @@ Batch = TypeVar("Batch")
 
 
 class Compose:
-    """Transforms applied one after the other.
+    """Transforms applied one after the other: (batch, ...) -> (batch, ...).
 
     >>> import numpy
     >>> both = Compose([Normalize(1.0, 2.0), lambda x: x + 1.0])
@@ -58,6 +58,8 @@ class Compose:
 
 class Transform:
     """Base of the transforms: takes a batch to pieces and puts it together again.
+
+    A batch is (batch, channels, length) or (batch, channels, height, width), where it has channels.
 
     A transform of your own changes an array in `_changed`; its class says in `_axes` how many axes
     a batch may have.
@@ -126,6 +128,8 @@ def _windows(
 class RandomShift(Transform):
     """Each example moved by up to `max_shift` places along every axis of places.
 
+    Shape (batch, ...) -> (batch, ...).
+
     max_shift : one whole number, or one for each axis of places.
     value : what comes in where the example moved away from.
 
@@ -156,7 +160,7 @@ class RandomShift(Transform):
 
 
 class RandomCrop(Transform):
-    """Of each example a window at a random place.
+    """Of each example a window at a random place: (batch, ..., n) -> (batch, ..., size).
 
     Parameters
     ----------
@@ -196,6 +200,8 @@ class RandomCrop(Transform):
 
 class RandomHorizontalFlip(Transform):
     """Each example mirrored along its last axis, with probability `p`.
+
+    Shape (batch, ...) -> (batch, ...).
 
     >>> import numpy
     >>> RandomHorizontalFlip(p=1.0)(numpy.array([[1.0, 2.0, 3.0]])).tolist()
@@ -256,6 +262,8 @@ class Normalize(Transform):
 class RandomScale(Transform):
     """Each example multiplied by a number drawn evenly from `low` to `high`.
 
+    Shape (batch, ...) -> (batch, ...).
+
     >>> import numpy
     >>> RandomScale(2.0, 2.0)(numpy.array([[1.0, 3.0]])).tolist()
     [[2.0, 6.0]]
@@ -278,7 +286,7 @@ class RandomScale(Transform):
 
 
 class GaussianNoise(Transform):
-    """Normal numbers added.
+    """Normal numbers added: (...) -> (...).
 
     mean, sigma : of these numbers.
     clip : whether the result is cut to [0, 1], where the values of images are.  True, as in
@@ -310,6 +318,8 @@ class GaussianNoise(Transform):
 
 class RandomErasing(Transform):
     """Of each image, with probability `p`, a random rectangle filled with `value`.
+
+    Shape (batch, ..., height, width) -> the same.
 
     Parameters
     ----------
@@ -375,6 +385,8 @@ class RandomErasing(Transform):
 
 class Cutout(Transform):
     """Of each example a square of `size`, or on a line a piece, filled with `value`.
+
+    Shape (batch, ..., height, width) or (batch, ..., length) -> the same.
 
     Its middle can be anywhere, so that at the border a part of it falls outside.
 

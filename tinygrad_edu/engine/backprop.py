@@ -197,9 +197,9 @@ def grad(
 ) -> Any:
     """The gradient of `output` with respect to `inputs`, returned as nodes and stored nowhere.
 
-    One node for one input, a tuple for a sequence; an input that `output` does not depend on gives
-    zeros.  With ``create_graph=True`` the results are part of a graph and can be differentiated
-    again, to any order.
+    One node, of the input's shape, for one input, a tuple for a sequence; an input that `output`
+    does not depend on gives zeros.  With ``create_graph=True`` the results are part of a graph and
+    can be differentiated again, to any order.
 
     >>> from tinygrad_edu import Value, grad
     >>> x = Value(3.0)

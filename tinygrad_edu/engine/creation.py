@@ -25,7 +25,7 @@ def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def zeros(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
-    """A tensor of zeros.
+    """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))`` has shape (2, 3).
 
     >>> from tinygrad_edu import zeros
     >>> zeros(2, 3).shape
@@ -35,7 +35,7 @@ def zeros(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
 
 
 def ones(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
-    """A tensor of ones.
+    """A tensor of ones: ``ones(2, 3)`` or ``ones((2, 3))`` has shape (2, 3).
 
     >>> from tinygrad_edu import ones
     >>> ones(3).tolist()
@@ -45,7 +45,7 @@ def ones(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
 
 
 def full(shape: Any, fill_value: float, *, dtype: Any = "float32", **options: Any) -> Tensor:
-    """A tensor with one value everywhere.
+    """A tensor of the given shape with one value everywhere.
 
     >>> from tinygrad_edu import full
     >>> full((2,), 7.0).tolist()
@@ -57,7 +57,7 @@ def full(shape: Any, fill_value: float, *, dtype: Any = "float32", **options: An
 def arange(*bounds: float, dtype: Any = None, **options: Any) -> Tensor:
     """Numbers from start to before stop: ``arange(stop)`` or ``arange(start, stop, step)``.
 
-    The dtype is int64 for whole-number bounds, so that the result can index; float32 otherwise.
+    Of shape (n,), and dtype int64 for whole-number bounds, so that it can index; else float32.
 
     >>> from tinygrad_edu import arange
     >>> arange(3).tolist(), arange(0.0, 1.0, 0.5).tolist()
@@ -71,7 +71,7 @@ def arange(*bounds: float, dtype: Any = None, **options: Any) -> Tensor:
 def linspace(
     start: float, stop: float, num: int = 50, *, dtype: Any = "float32", **options: Any
 ) -> Tensor:
-    """`num` numbers at equal distances, from start to stop, both included.
+    """Numbers at equal distances from start to stop, both included: a tensor of shape (num,).
 
     >>> from tinygrad_edu import linspace
     >>> linspace(0, 1, 3).tolist()
@@ -93,6 +93,8 @@ def eye(n: int, m: int | None = None, *, dtype: Any = "float32", **options: Any)
 def rand(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: Any) -> Tensor:
     """Numbers drawn evenly from [0, 1), from `generator` or the one `manual_seed` seeds.
 
+    The shape is given as sizes, ``rand(2, 3)``, or as one tuple.
+
     >>> import numpy
     >>> from tinygrad_edu import rand
     >>> rand(2, generator=numpy.random.default_rng(0)).shape
@@ -104,6 +106,8 @@ def rand(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: 
 
 def randn(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: Any) -> Tensor:
     """Standard normal numbers, from `generator` or the one `manual_seed` seeds.
+
+    The shape is given as sizes, ``randn(2, 3)``, or as one tuple.
 
     >>> import numpy
     >>> from tinygrad_edu import randn

@@ -29,7 +29,7 @@ class Tensor(Operators):
 
     Parameters
     ----------
-    data : a number, nested lists, an array or a Tensor; copied.
+    data : a number, which has shape (), nested lists, an array or a Tensor; copied.
     dtype : Python numbers and lists become float32 (bools stay bool); arrays keep theirs.
     requires_grad : whether backward passes fill ``.grad``; floating dtypes only.
     device : "cpu", or "cuda" where CuPy is installed.

@@ -31,7 +31,7 @@ def value_and_grad(f: Callable[..., Node]) -> Callable[..., tuple[Any, Any]]:
     """A function that returns what f returns, and the gradients of it for all arguments.
 
     Arguments may be numbers (they become Values), arrays or nodes; f must return one number.  One
-    argument gives one gradient, several a tuple.
+    argument gives one gradient, several a tuple, each of its argument's shape.
 
     >>> from tinygrad_edu import value_and_grad
     >>> value, (dx, dy) = value_and_grad(lambda x, y: x * y + x)(2.0, 3.0)
@@ -96,6 +96,8 @@ def _rows(out: Any, leaf: Any) -> Any:
 def jvp(f: Callable[[Any], Any], x: Any, v: Any) -> tuple[Any, Any]:
     """f(x), and its derivative in the direction v: the Jacobian times v, without the Jacobian.
 
+    v has the shape of x, and both results that of f(x).
+
     The backward pass is linear in its seed, so differentiating it for the seed, in the direction v,
     gives the forward derivative.  Source: Townsend 2017, "A new trick for calculating Jacobian
     vector products".
@@ -125,6 +127,8 @@ def _pull(out: Node, leaf: Node, seed: Node) -> Node:
 def hvp(f: Callable[[Any], Any], x: Any, v: Any) -> Any:
     """The Hessian of f at x times v, without the Hessian: the gradient of (gradient . v).
 
+    v and the result have the shape of x; f returns one number.
+
     >>> from tinygrad_edu import Tensor, hvp
     >>> hvp(lambda x: (x**3).sum(), Tensor([1.0, 2.0]), Tensor([1.0, 1.0])).tolist()
     [6.0, 12.0]
@@ -139,6 +143,8 @@ def hvp(f: Callable[[Any], Any], x: Any, v: Any) -> Any:
 
 def checkpoint(f: Callable[..., Node], *inputs: Any) -> Any:
     """f(*inputs), keeping only the inputs for the backward pass, which runs f again.
+
+    Shapes are those of f.
 
     Saves the memory of everything inside f for the time of a second forward pass.  Leaves that f
     reaches through closures (a layer's parameters) get their gradients too; random numbers are

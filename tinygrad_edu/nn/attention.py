@@ -25,6 +25,8 @@ from tinygrad_edu.nn.position import RotaryPositionalEncoding
 class KVCache:
     """The keys and values that the attention modules of a model have computed so far.
 
+    Of each module, both of shape (batch, heads, length, size of a head).
+
     Pass one cache to every call while a sequence grows: each call then takes the new elements
     alone, and gives what a call with all of them would give for these.  ``len(cache)`` is the
     number of elements seen, where positional encodings go on counting.  In attention of a sequence

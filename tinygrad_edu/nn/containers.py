@@ -86,6 +86,8 @@ def _checked(module: Any) -> Module:
 class Sequential(Numbered):
     """Modules run one after the other, the output of each being the input of the next.
 
+    Its input has the shape that the first takes, its output the shape that the last gives.
+
     Made of modules, or of one dict of names and modules.
 
     >>> from tinygrad_edu import nn

@@ -547,6 +547,8 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Half the squared distance over `beta` below `beta`, the distance minus beta / 2 above.
 
+    input, target : (...), of one shape.  Returns a single number, or (...) without reduction.
+
     Source: Girshick 2015, arXiv:1504.08083, equation 3 (beta = 1).
 
     >>> smooth_l1_loss(Tensor([1.0, 4.0]), Tensor([1.0, 1.0]), reduction="none").tolist()
@@ -563,6 +565,8 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0
 ) -> Tensor:
     """Half the squared distance d below `delta`, delta * (d - delta / 2) above.
+
+    input, target : (...), of one shape.  Returns a single number, or (...) without reduction.
 
     Source: Huber 1964, Robust estimation of a location parameter, section 2.
 

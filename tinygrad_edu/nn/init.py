@@ -29,7 +29,7 @@ def _fill(tensor: T, array: Any) -> T:
 
 
 def constant_(tensor: T, val: float) -> T:
-    """One value everywhere.
+    """One value everywhere, in a tensor of any shape (...).
 
     >>> from tinygrad_edu import zeros
     >>> constant_(zeros(2), 3.0).tolist()
@@ -39,7 +39,7 @@ def constant_(tensor: T, val: float) -> T:
 
 
 def zeros_(tensor: T) -> T:
-    """Zeros.
+    """Zeros, in a tensor of any shape (...).
 
     >>> from tinygrad_edu import ones
     >>> zeros_(ones(2)).tolist()
@@ -49,7 +49,7 @@ def zeros_(tensor: T) -> T:
 
 
 def ones_(tensor: T) -> T:
-    """Ones.
+    """Ones, in a tensor of any shape (...).
 
     >>> from tinygrad_edu import zeros
     >>> ones_(zeros(2)).tolist()
@@ -59,7 +59,7 @@ def ones_(tensor: T) -> T:
 
 
 def eye_(tensor: T) -> T:
-    """The identity matrix, of a tensor with two axes.
+    """The identity matrix, in a tensor (n, m).
 
     >>> from tinygrad_edu import zeros
     >>> eye_(zeros(2, 3)).tolist()
@@ -73,7 +73,7 @@ def eye_(tensor: T) -> T:
 def dirac_(tensor: T, groups: int = 1) -> T:
     """A kernel that passes on its input: a 1 in the middle, from each channel to the same one.
 
-    Of a weight (outputs, inputs, kernel...); channels beyond the fewer of both are 0.  With
+    Of a weight (outputs, inputs, *kernel); channels beyond the fewer of both are 0.  With
     `groups` the outputs are cut into so many, each beginning with the first input again.
 
     >>> from tinygrad_edu import zeros
@@ -97,7 +97,7 @@ def dirac_(tensor: T, groups: int = 1) -> T:
 
 
 def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Any = None) -> T:
-    """Numbers drawn evenly from [a, b).
+    """Numbers drawn evenly from [a, b), in a tensor of any shape (...).
 
     >>> from tinygrad_edu import zeros
     >>> w = uniform_(zeros(1000), -1.0, 1.0)
@@ -108,7 +108,7 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: Any = None) -
 
 
 def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> T:
-    """Normal numbers.
+    """Normal numbers, in a tensor of any shape (...).
 
     >>> from tinygrad_edu import zeros
     >>> generator = numpy.random.default_rng(0)
@@ -127,7 +127,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> T:
-    """Normal numbers from [a, b]: those outside are drawn again.
+    """Normal numbers from [a, b], of any shape (...): those outside are drawn again.
 
     Raises ValueError where fewer than one in 40 draws would be inside.
 
@@ -155,7 +155,7 @@ def trunc_normal_(
 
 
 def sparse_(tensor: T, sparsity: float, std: float = 0.01, generator: Any = None) -> T:
-    """Normal numbers, a share `sparsity` of each column being 0, of a tensor with two axes.
+    """Normal numbers, a share `sparsity` of each column being 0, in a tensor (n, m).
 
     Source: Martens 2010, Deep learning via Hessian-free optimization, section 5.
 
@@ -223,6 +223,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
     """Even numbers of variance 2 gain^2 / (fan in + fan out).
 
+    tensor : (outputs, inputs, *kernel), a weight.
+
     Source: Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward
     neural networks, equation 16.
 
@@ -237,6 +239,8 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
 
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
     """Normal numbers of variance 2 gain^2 / (fan in + fan out).  Source: as `xavier_uniform_`.
+
+    tensor : (outputs, inputs, *kernel), a weight.
 
     >>> from tinygrad_edu import zeros
     >>> generator = numpy.random.default_rng(0)
@@ -263,6 +267,8 @@ def kaiming_uniform_(
 ) -> T:
     """Even numbers of variance gain^2 / fan.
 
+    tensor : (outputs, inputs, *kernel), a weight.
+
     a : the negative slope, for "leaky_relu".  mode : which fan, "fan_in" or "fan_out".
     Source: He et al. 2015, arXiv:1502.01852, equations 10 and 15.
 
@@ -284,6 +290,8 @@ def kaiming_normal_(
 ) -> T:
     """Normal numbers of variance gain^2 / fan.  Arguments and source: as `kaiming_uniform_`.
 
+    tensor : (outputs, inputs, *kernel), a weight.
+
     >>> from tinygrad_edu import zeros
     >>> generator = numpy.random.default_rng(0)
     >>> w = kaiming_normal_(zeros(100, 200), nonlinearity="relu", generator=generator)
@@ -296,7 +304,7 @@ def kaiming_normal_(
 def orthogonal_(tensor: T, gain: float = 1.0, generator: Any = None) -> T:
     """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
 
-    Axes after the second count as columns.
+    tensor : (n, m), or (n, ...), whose axes after the second count as columns.
     Source: Saxe et al. 2013, arXiv:1312.6120, section 3.
 
     >>> import numpy

@@ -19,7 +19,7 @@ def empty_parameter(*shape: int, device: str | None = None, dtype: Any = None) -
 
 
 class Identity(Module):
-    """Its input, whatever the arguments: it takes the place of a layer that is left out.
+    """Its input, (...) -> (...): it takes the place of a layer that is left out.
 
     >>> Identity(54, unused=True)(Tensor([1.0])).tolist()
     [1.0]

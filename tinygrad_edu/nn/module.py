@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Parameter(Tensor):
     """A tensor that a module trains: one that requires a gradient, and is found by its attribute.
 
-    data : as `Tensor` takes it, copied.  What is computed from it are plain Tensors.
+    data : (...), as `Tensor` takes it, copied.  What is computed from it are plain Tensors.
 
     >>> Parameter([1.0, 2.0])
     Parameter containing:
@@ -77,6 +77,8 @@ def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
 
 class Module:
     """Base of all layers and models: define ``forward``, assign Parameters and Modules, call it.
+
+    Shapes are whatever ``forward`` takes and returns.
 
     What a call returns remembers the call, so that pictures show modules as frames named after the
     attribute and the class.  The nodes inside are found when a picture is made: putting each into

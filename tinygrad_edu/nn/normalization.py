@@ -170,7 +170,7 @@ class LayerNorm(_Normalised):
 
 
 class RMSNorm(_Normalised):
-    """The input over its root mean square, over the last axes, times a weight.
+    """The input over its root mean square, over the last axes, times a weight: (...) -> (...).
 
     normalized_shape : the sizes of those axes, or the size of the last one.
     eps : added to the mean square; the smallest step above 1 of the dtype by default.

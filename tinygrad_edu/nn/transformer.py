@@ -205,6 +205,7 @@ class TransformerDecoderLayer(_Layer):
 class TransformerEncoder(Module):
     """`num_layers` copies of a layer, one after the other, then `norm` if there is one.
 
+    Shapes are those of the layer: (batch, length, d_model) with ``batch_first``.
     src, masks, cache : as in `TransformerEncoderLayer`.  The copies start with equal weights, as
     PyTorch's do; `Transformer` draws them anew.
 
@@ -236,6 +237,7 @@ class TransformerEncoder(Module):
 class TransformerDecoder(Module):
     """`num_layers` copies of a layer, one after the other, then `norm` if there is one.
 
+    Shapes are those of the layer: (batch, length, d_model) with ``batch_first``.
     tgt, memory, masks, cache : as in `TransformerDecoderLayer`.
 
     >>> from tinygrad_edu import rand

@@ -71,7 +71,10 @@ def _reduced(xp: Any, losses: Any, count: Any, reduction: str) -> Any:
 
 @op(latex=r"\operatorname{{softmax}}\left({x}\right)")
 def softmax(xp, x, *, axis=-1):
-    """exp(x) over its sum along an axis, without overflow: positive numbers that add up to 1."""
+    """exp(x) over its sum along an axis, without overflow: positive numbers that add up to 1.
+
+    Shape (...) -> (...).
+    """
     powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return xp.divide(powers, xp.sum(powers, axis=axis, keepdims=True))
 
@@ -83,7 +86,10 @@ def softmax_vjp(xp, g, out, x, *, axis):
 
 @op(latex=r"\ln\operatorname{{softmax}}\left({x}\right)")
 def log_softmax(xp, x, *, axis=-1):
-    """The logarithm of `softmax`, exact where a probability is too small to hold."""
+    """The logarithm of `softmax`, exact where a probability is too small to hold.
+
+    Shape (...) -> (...).
+    """
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 

@@ -59,6 +59,7 @@ def _matmul_vjp_of_vectors(xp, g, x, y):
 def einsum(xp, *xs, subscripts):
     """Sums of products named by subscripts, ``einsum(x, y, subscripts="nk,km->nm")``.
 
+    Each operand's shape has a letter for each axis: here (n, k), (k, m) -> (n, m).
     Letters that are not in the result are summed over.  Ellipses are allowed; a letter may not
     repeat within one operand.
     """
@@ -132,7 +133,10 @@ def outer(xp, x, y):
 
 @op(latex=r"\operatorname{{tensordot}}\left({x}, {y}\right)")
 def tensordot(xp, x, y, *, axes=2):
-    """Sum of products over the last `axes` axes of x and the first of y, or over two axis lists."""
+    """Sum of products over the last `axes` axes of x and the first of y, or over two axis lists.
+
+    Shape (..., *k), (*k, ...) -> (..., ...), k being the sizes of those axes.
+    """
     if isinstance(axes, int):
         axes = range(-axes, 0), range(axes)
     of_x, of_y = (

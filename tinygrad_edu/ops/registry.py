@@ -55,10 +55,24 @@ class Op:
         self.latex = latex or rf"\operatorname{{{{{upright}}}}}\left({names}\right)"
         self.family = forward.__module__.rpartition(".")[2]
         self.__name__ = self.__qualname__ = self.name
-        self.__doc__ = forward.__doc__
+        self.__doc__ = self._documented()
         self.__module__ = forward.__module__
         self.__wrapped__ = forward
         self.call = _entry(self)
+
+    def _documented(self) -> str | None:
+        """The forward's docstring, with the shapes that all of its family have."""
+        doc = self.forward.__doc__
+        if doc is None or "hape" in doc:
+            return doc
+        shapes = ""
+        if self.family == "elementwise":
+            several = len(self.operands) > 1
+            shapes = "Shapes (...) -> (...), broadcast" if several else "Shape (...) -> (...)"
+        elif self.family == "reductions" and "keepdims" in self.defaults:
+            shapes = "Shape (..., n, ...) -> (...), or with 1 in place of n if keepdims"
+        text, mark, example = doc.rstrip().partition("    >>>")
+        return f"{text.rstrip()}\n\n    {shapes}.\n\n{mark}{example}".rstrip() if shapes else doc
 
     @property
     def composite(self) -> bool:

@@ -13,7 +13,7 @@ from tinygrad_edu.ops.registry import op
 
 @op(latex=r"\operatorname{{astype}}\left({x}\right)")
 def astype(xp, x, *, dtype):
-    """x in another dtype; the gradient comes back in x's own.  None through whole numbers."""
+    """x in another dtype, (...) -> (...); the gradient comes back in x's, none through integers."""
     return xp.astype(x, dtype=dtype)
 
 
@@ -35,7 +35,7 @@ def reshape_vjp(xp, g, out, x, *, shape):
 
 @op(symbol="T", latex="{x}^T")
 def transpose(xp, x, *, axes=None):
-    """x with its axes in another order; reversed if axes is None."""
+    """x with its axes in another order, reversed if axes is None: (n, m) -> (m, n)."""
     return xp.transpose(x, axes=axes)
 
 
@@ -49,7 +49,7 @@ def transpose_vjp(xp, g, out, x, *, axes):
 
 @op(symbol="mT", latex="{x}^T")
 def matrix_transpose(xp, x):
-    """x with its last two axes exchanged."""
+    """x with its last two axes exchanged: (..., n, m) -> (..., m, n)."""
     return xp.matrix_transpose(x)
 
 
@@ -60,7 +60,7 @@ def matrix_transpose_vjp(xp, g, out, x):
 
 @op
 def swapaxes(xp, x, *, axis1, axis2):
-    """x with two axes exchanged."""
+    """x with two axes exchanged: (..., n, ..., m, ...) -> (..., m, ..., n, ...)."""
     return xp.transpose(x, axes=_swapped(x.ndim, axis1, axis2))
 
 
@@ -78,7 +78,7 @@ def _swapped(ndim: int, axis1: int, axis2: int) -> tuple[int, ...]:
 
 @op
 def squeeze(xp, x, *, axis=None):
-    """x without the given axes of size 1; without all of them if axis is None."""
+    """x without the given axes of size 1, all of them if axis is None: (..., 1, ...) -> (...)."""
     ones = [i for i, n in enumerate(x.shape) if n == 1]
     dropped = ones if axis is None else places(axis, x.ndim)
     for a in dropped:
@@ -94,7 +94,7 @@ def squeeze_vjp(xp, g, out, x, *, axis):
 
 @op
 def expand_dims(xp, x, *, axis):
-    """x with new axes of size 1 at the given places of the result."""
+    """x with new axes of size 1 at the given places of the result: (...) -> (..., 1, ...)."""
     ndim = x.ndim + (len(axis) if isinstance(axis, tuple) else 1)
     added = places(axis, ndim)
     sizes = iter(x.shape)
@@ -150,7 +150,7 @@ def _check_broadcast(small: tuple[int, ...], large: tuple[int, ...]) -> None:
 
 @op
 def flip(xp, x, *, axis=None):
-    """x with the order of its elements reversed along axes; along all if axis is None."""
+    """x with its elements in reverse along axes, all of them if axis is None: (...) -> (...)."""
     return xp.flip(x, axis=axis)
 
 
@@ -161,7 +161,10 @@ def flip_vjp(xp, g, out, x, *, axis):
 
 @op
 def roll(xp, x, *, shift, axis=None):
-    """x moved by `shift` places along axes, wrapping around; the flat array if axis is None."""
+    """x moved by `shift` places along axes, wrapping around; the flat array if axis is None.
+
+    Shape (...) -> (...).
+    """
     return xp.roll(x, shift=shift, axis=axis)
 
 
@@ -203,6 +206,8 @@ def stack_vjp(xp, g, out, *xs, axis):
 @op
 def split(xp, x, *, sections, axis=0):
     """A tuple of pieces of x along an axis: equal ones if `sections` is a number, else cut there.
+
+    x : (..., n, ...) -> `sections` times (..., n / sections, ...).
 
     Unlike every other operation this one gives several results; it is made of `getitem`.
     """
@@ -286,7 +291,7 @@ def _sources(x: Any, widths: Any, mode: str) -> tuple[Any, ...]:
 
 @op(latex=r"\operatorname{{tril}}\left({x}\right)")
 def tril(xp, x, *, k=0):
-    """x with zeros above the k-th diagonal of its last two axes."""
+    """x (..., n, m) with zeros above the k-th diagonal of its last two axes."""
     _check_matrix(x)
     return xp.tril(x, k=k)
 
@@ -298,7 +303,7 @@ def tril_vjp(xp, g, out, x, *, k):
 
 @op(latex=r"\operatorname{{triu}}\left({x}\right)")
 def triu(xp, x, *, k=0):
-    """x with zeros below the k-th diagonal of its last two axes."""
+    """x (..., n, m) with zeros below the k-th diagonal of its last two axes."""
     _check_matrix(x)
     return xp.triu(x, k=k)
 
@@ -315,7 +320,7 @@ def _check_matrix(x: Any) -> None:
 
 @op(symbol="[ ]", latex="{x}[\\cdot]")
 def getitem(xp, x, *, index):
-    """x[index]: integers, slices, None, Ellipsis, integer arrays and boolean masks."""
+    """x[index], of NumPy's shape: integers, slices, None, Ellipsis, integer arrays and masks."""
     return xp.getitem(x, index=index)
 
 
@@ -337,7 +342,10 @@ def put_add_vjp(xp, g, out, x, *, index, shape):
 
 @op
 def take(xp, x, *, indices, axis=None):
-    """The elements of x at integer `indices` along an axis; of the flat array if axis is None."""
+    """The elements of x at integer `indices` along an axis; of the flat array if axis is None.
+
+    x : (..., n, ...), and indices of shape (k,) -> (..., k, ...).
+    """
     return _take(xp, x, indices, axis)
 
 
@@ -360,6 +368,8 @@ def _take(xp, x, indices, axis):
 def one_hot(xp, x, *, num_classes, dtype="float32", ignore=None):
     """A new last axis with 1 at the place each integer of x names, 0 elsewhere.  No gradient.
 
+    x : (...), of whole numbers -> (..., num_classes).
+
     The integer `ignore` names no place.  Raises IndexError for any other not in [0, num_classes).
     """
     return xp.one_hot(x, num_classes=num_classes, dtype=dtype, ignore=ignore)
@@ -367,7 +377,7 @@ def one_hot(xp, x, *, num_classes, dtype="float32", ignore=None):
 
 @op(latex=r"\operatorname{{to}}\left({x}\right)")
 def to_device(xp, x, *, device):
-    """x on another device, "cpu" or "cuda"; the gradient comes back to x's own."""
+    """x on another device, "cpu" or "cuda", (...) -> (...); the gradient comes back to x's own."""
     return xp.to_device(x, device=device)
 
 

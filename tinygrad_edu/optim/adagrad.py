@@ -18,7 +18,7 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : Tensors or Values, or groups of them.
+    params : Tensors of any shapes or Values, or groups of them.
     lr : step size, at least 0.
     lr_decay : how fast the step size falls with the number of steps `t`.
     weight_decay : adds ``weight_decay * x`` to the gradient.

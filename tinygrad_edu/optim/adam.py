@@ -22,7 +22,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : Tensors or Values, or groups of them.
+    params : Tensors of any shapes or Values, or groups of them.
     lr : step size, at least 0.
     betas : how much of each average is kept from step to step, both in [0, 1).
     eps : keeps the quotient finite.
@@ -110,7 +110,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params : Tensors or Values, or groups of them.
+    params : Tensors of any shapes or Values, or groups of them.
     lr, betas, eps, amsgrad, maximize : as in `Adam`.
     weight_decay : the fraction of ``lr * x`` taken away in each step, at least 0.
 

@@ -20,7 +20,7 @@ class AveragedParameters:
 
     Parameters
     ----------
-    params : Tensors or Values.
+    params : Tensors of any shapes or Values.
     decay : how much of the average is kept in each update, in [0, 1].
 
     ``averages`` is the list of arrays, in the order of `params`; ``n_averaged`` counts the updates.

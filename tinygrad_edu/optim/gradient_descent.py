@@ -15,7 +15,7 @@ class GradientDescent(WholeOptimizer):
 
     Parameters
     ----------
-    params : Tensors or Values.
+    params : Tensors of any shapes or Values.
     lr : the step length tried first ("backtracking"), the longest looked at ("bracket"), or the
         step length itself (None).
     line_search_fn : "backtracking", see `armijo`; "bracket", see `bracket_search`; or None.

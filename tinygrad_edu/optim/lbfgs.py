@@ -20,7 +20,7 @@ class LBFGS(WholeOptimizer):
 
     Parameters
     ----------
-    params : Tensors or Values, one group.
+    params : Tensors of any shapes or Values, one group.
     lr : the step length, or the one the line search tries first; in the first iteration it is
         divided by the sum of absolute gradients, if that is above 1.
     max_iter, max_eval : iterations, and evaluations of the loss, per call of `step`; `max_eval`

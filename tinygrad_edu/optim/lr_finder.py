@@ -19,6 +19,8 @@ from tinygrad_edu.readers.panels import panels
 class LRCurve(NamedTuple):
     """What `lr_finder` saw: the rates, the smoothed loss at each, and a rate to begin with.
 
+    Rates and losses are lists of one length.
+
     >>> LRCurve([0.1, 1.0], [2.0, 1.0], 0.1).suggestion
     0.1
     """

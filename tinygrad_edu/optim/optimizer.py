@@ -30,8 +30,8 @@ class Optimizer:
 
     Parameters
     ----------
-    params : Tensors or Values, or dicts ``{"params": [...], "lr": ...}``, one per group of
-        parameters with options of its own.
+    params : Tensors of any shapes or Values, or dicts ``{"params": [...], "lr": ...}``, one per
+        group of parameters with options of its own.
     defaults : the options, with the values that groups which do not name them take.
 
     ``param_groups`` is the list of groups, whose options may be changed between steps; ``state``

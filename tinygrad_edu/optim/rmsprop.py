@@ -25,7 +25,7 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : Tensors or Values, or groups of them.
+    params : Tensors of any shapes or Values, or groups of them.
     lr : step size, at least 0.
     alpha : how much of the averages is kept from step to step, in [0, 1).
     eps : keeps the quotient finite.

@@ -20,7 +20,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : Tensors or Values, or groups of them.
+    params : Tensors of any shapes or Values, or groups of them.
     lr : step size, at least 0.
     momentum : how much of `b` is kept from step to step, at least 0.
     dampening : how much less of each new gradient enters `b`; the first enters whole.

@@ -130,7 +130,8 @@ def confusion_matrix(
 ) -> Any:
     """How often each label was predicted as each class, as a Figure with the numbers in it.
 
-    predictions, labels : as in `metrics.confusion_matrix`: classes or scores, and classes.
+    predictions, labels : as in `metrics.confusion_matrix`: classes (N,) or scores (N, C), and
+        classes (N,).
     normalize : whether each row shows shares of its label instead of counts.
 
     >>> figure = confusion_matrix([0, 1, 1], [0, 0, 1], classes=["cat", "dog"])

@@ -158,8 +158,8 @@ def histograms(
 ) -> Any:
     """How the numbers in each layer are distributed, as a Figure with a panel per layer.
 
-    layers : a module, whose parameters are shown, or a mapping from names to arrays or tensors,
-        such as activations.
+    layers : a module, whose parameters are shown, or a mapping from names to arrays or tensors
+        of any shape (...), such as activations.
     of : "data" or "grad".
 
     All panels have the same horizontal scale, so that widths can be compared; each says its mean

@@ -56,8 +56,9 @@ def training_step(
 ) -> dict[str, float]:
     """Forward, backward and update, once; returns the loss and the metrics before the update.
 
-    batches : usually one.  The gradients of several add up, each weighted by its share of the
-        examples, so that the step is that of one large batch in the memory of a small one.
+    batches : usually one, ``(*inputs, target)``, each of shape (batch, ...).  The gradients of
+        several add up, each weighted by its share of the examples, so that the step is that of one
+        large batch in the memory of a small one.
     forward : what computes output and loss, if not model and loss one after the other: see `fit`.
     ranks : the processes that share the work, each calling this with the same batches.
 
@@ -109,7 +110,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and metrics over all examples, the model in evaluation mode meanwhile.
 
-    loader : gives batches ``(*inputs, target)``.
+    loader : gives batches ``(*inputs, target)``, each of shape (batch, ...).
     metrics : functions of output and target, each a mean over the examples of a batch.
     forward : as in `training_step`.
 

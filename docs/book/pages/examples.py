@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from functional_table import FUNCTIONS
-from modules_made import made, operand, tensor
-from modules_table import MODULES, Fixed, Packed, Part
+from modules_made import MODULES
+from modules_table import Fixed, Packed, Part
 
 from pages.inventory import Name
-from tinygrad_edu import manual_seed, nn
+from pages.session import imports, session, tensor
+from tinygrad_edu import manual_seed
 
 _MOST = 16  # elements that are easily read
 
@@ -35,10 +36,8 @@ def _of_module(name: str) -> str:
         return ""
     row = min(rows, key=lambda row: _awkward(row.inputs))
     inputs = [_rounded(x.array if isinstance(x, Fixed) else x) for x in row.inputs]
-    manual_seed(0)
-    out = made(name, row.args, row.options)(*map(operand, inputs))
-    call = f">>> layer = nn.{name}({_arguments(row.args, row.options)})"
-    return _session("nn", inputs, ">>> manual_seed(0)\n" + call, "layer", out)
+    layer = f"layer = nn.{name}({_arguments(row.args, row.options)})"
+    return _session(inputs, [layer], "layer", "")
 
 
 def _of_function(name: str) -> str:
@@ -49,37 +48,40 @@ def _of_function(name: str) -> str:
     row = min(zip(rows, arrays, strict=True), key=lambda pair: _awkward(pair[1]))[0]
     given = [_rounded(x) for x in row.args if isinstance(x, np.ndarray)]
     rest = [x for x in row.args if not isinstance(x, np.ndarray)]
-    manual_seed(0)
-    out = getattr(nn.functional, name)(*map(tensor, given), *rest, **row.options)
-    more = _arguments(rest, row.options)
-    return _session("nn", given, "", f"nn.functional.{name}", out, more)
+    return _session(given, [], f"nn.functional.{name}", _arguments(rest, row.options))
 
 
-def _session(room: str, inputs: list[Any], before: str, call: str, out: Any, more: str = "") -> str:
+def _session(inputs: list[Any], before: list[str], called: str, more: str) -> str:
+    """A call on the inputs: its result, or the shape of it where there are many numbers."""
     names = "xyzuvw"[: len(inputs)]
     large = [x.dtype.kind == "f" and x.size > _MOST for x in inputs]
-    lines = [f">>> from tinygrad_edu import Tensor, manual_seed, {room}, randn"]
+    lines = []
     for name, x, is_large in zip(names, inputs, large, strict=True):
-        if is_large:
-            lines.append(f">>> {name} = randn({', '.join(map(str, x.shape))})")
-            continue
-        dtype = "" if x.dtype.kind == "f" else f", dtype={str(x.dtype)!r}"
-        lines.append(f">>> {name} = Tensor({x.tolist()}{dtype})")
-    lines += [before] if before else []
-    first = out[0] if isinstance(out, tuple) else out
-    shown = f"{call}({', '.join([*names, *([more] if more else [])])})"
-    shown += "[0]" if isinstance(out, tuple) else ""
-    if first.size > _MOST or any(large):
-        lines += [f">>> {shown}.shape", str(first.shape)]
-    else:
-        lines += [f">>> {shown}", repr(first)]
-    return "```pycon\n" + "\n".join(lines) + "\n```"
+        random = f"randn({', '.join(map(str, x.shape))})"
+        lines.append(f"{name} = {random if is_large else tensor(x)}")
+    call = f"{called}({', '.join([*names, *([more] if more else [])])})"
+    lines += before
+    out, other = (_result([*lines, f"out = {call}"], seed) for seed in (0, 1))
+    if isinstance(out, tuple):
+        out, other, call = out[0], other[0], f"{call}[0]"
+    if any(large) or out.size > _MOST:
+        return session([*lines, f"{call}.shape"])
+    drawn = not np.array_equal(out.data, other.data)
+    return session([*["_ = manual_seed(0)"] * drawn, *lines, call])
+
+
+def _result(statements: list[str], seed: int) -> Any:
+    """What the last of some statements calls ``out``."""
+    space: dict[str, Any] = {}
+    manual_seed(seed)
+    exec("\n".join([*imports(statements), *statements]), space)
+    return space["out"]
 
 
 def _awkward(inputs: Any) -> tuple[bool, int]:
     """Smallest first, single numbers and empty arrays last."""
-    size = sum(np.size(x.array if isinstance(x, Fixed) else x) for x in inputs)
-    return size < 2, size
+    sizes = [np.size(x.array if isinstance(x, Fixed) else x) for x in inputs]
+    return sum(sizes) < 2 or 0 in sizes, sum(sizes)
 
 
 def _simple(x: Any) -> bool:

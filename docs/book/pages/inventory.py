@@ -47,6 +47,11 @@ class Name:
         return f"{self.room}.{self.name}"
 
     @property
+    def short(self) -> str:
+        """As lessons and texts call it, such as "nn.Linear"."""
+        return self.full.removeprefix("tinygrad_edu.")
+
+    @property
     def label(self) -> str:
         """The label of its place in the book; labels and some disks tell no `Run` from `run`."""
         other = getattr(sys.modules[self.room], self.name.lower(), None)
@@ -93,8 +98,7 @@ def labels() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names():
-        short = name.full.removeprefix("tinygrad_edu.")
-        for key in (short, name.name):
+        for key in (name.short, name.name):
             found.setdefault(key, name.label)
         if inspect.isclass(name.thing):
             for attribute in members(name.thing):
@@ -108,13 +112,14 @@ def labels() -> dict[str, str]:
 
 
 @cache
-def lessons_of() -> dict[str, learn.Lesson]:
-    """Label to the lesson that builds it; the first one where there are several."""
-    found: dict[str, learn.Lesson] = {}
+def ledger() -> dict[str, tuple[str, learn.Lesson]]:
+    """Label to "Built in" or "Introduced in", and the lesson that says so first."""
+    found: dict[str, tuple[str, learn.Lesson]] = {}
     for lesson in learn.lessons():
-        for name in (*lesson.builds, *lesson.introduces):
-            if name in labels():
-                found.setdefault(labels()[name], lesson)
+        for verb, listed in (("Built in", lesson.builds), ("Introduced in", lesson.introduces)):
+            for name in listed:
+                if name in labels():
+                    found.setdefault(labels()[name], (verb, lesson))
     return found
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from pages.inventory import labels
+from pages.taught import linked
 from tinygrad_edu import learn
 from tinygrad_edu.learn import cells as forms
 from tinygrad_edu.learn.exercises import exercises_of
@@ -44,7 +45,15 @@ def page(lesson: learn.Lesson, executed: dict[str, Any]) -> dict[str, Any]:
             made.append(_folds(lesson, form, given))
         else:
             made.append(cell)
+    if listed := linked(lesson.number):
+        made.append(_library(listed))
     return {**executed, "cells": made}
+
+
+def _library(listed: str) -> dict[str, Any]:
+    """The last cell: what the library has of a lesson."""
+    text = f"## In the library\n\nWhat this lesson builds, and what is of its kind: {listed}."
+    return {"cell_type": "markdown", "id": "in-the-library", "metadata": {}, "source": text}
 
 
 def _opening(lesson: learn.Lesson, text: str) -> str:

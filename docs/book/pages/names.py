@@ -9,10 +9,12 @@ from typing import Any
 
 from pages.docstrings import first_sentence, markdown, prose
 from pages.examples import example
-from pages.inventory import ROOMS, Name, lessons_of, members, names, operations
+from pages.inventory import ROOMS, Name, members, names, operations
+from pages.taught import lesson_of, taught
 from tinygrad_edu.ops.registry import Op
 
 _WIDTH = 88  # of a signature
+_BUILT = re.compile(r"\s*^Built in lesson \d\d\.$", re.M)  # of a docstring: here it is a link
 
 
 def pages() -> dict[str, str]:
@@ -69,17 +71,16 @@ def _index() -> str:
 
 def _room(room: str, title: str) -> str:
     here = [name for name in names() if name.room == room]
-    rows = [f"| [`{n.name}`](#{n.label}) | {first_sentence(n.doc)} | {_taught(n)} |" for n in here]
+    rows = [
+        f"| [`{n.name}`](#{n.label}) | {first_sentence(n.doc)} | [{number}](#lesson-{number}) |"
+        for n in here
+        for number in [lesson_of()[n.label].number]
+    ]
     doc = inspect.getdoc(import_module(room)) or ""
     return (
         f"({room})=\n# {title}\n\n`{room}`\n\n{markdown(doc)}\n\n"
-        "| name | what it is | built in |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+        "| name | what it is | lesson |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
-
-
-def _taught(name: Name) -> str:
-    lesson = lessons_of().get(name.label)
-    return f"[{lesson.number}](#lesson-{lesson.number})" if lesson else ""
 
 
 def _page(name: Name) -> str:
@@ -92,14 +93,10 @@ def _page(name: Name) -> str:
     called = signature(name.name, name.thing)
     if called:
         lines.append(f":::{{div}} signature\n```python\n{called}\n```\n:::")
-    lines.append(markdown(name.doc))
+    lines.append(markdown(_BUILT.sub("", name.doc)))
     if ">>>" not in name.doc:
         lines.append(example(name))
-    lesson = lessons_of().get(name.label)
-    if lesson:
-        lines.append(
-            f"Built in lesson [{lesson.number} · {lesson.title}](#lesson-{lesson.number})."
-        )
+    lines.append(taught(name.label))
     if inspect.isclass(name.thing):
         lines += _members(name)
     return "\n\n".join(lines) + "\n"

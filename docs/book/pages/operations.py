@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import io
 import textwrap
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ import test_kinks
 from table import TABLE
 
 from pages.docstrings import first_sentence, markdown
-from pages.inventory import lessons_of, operations
+from pages.inventory import operations
+from pages.session import code, session, tensor
+from pages.taught import lesson_of, taught
 from tinygrad_edu import Tensor, keeps, no_grad, rule_latex
 from tinygrad_edu.ops.registry import Op
 from tinygrad_edu.readers.cost import multiply_adds
@@ -42,8 +43,7 @@ def pages() -> dict[str, str]:
 
 def curves() -> dict[str, bytes]:
     """File name to SVG: function and derivative of each operation of one number."""
-    found = {op.name: curve(op) for op in operations()}
-    return {f"operations/{name}.svg": data for name, data in found.items() if data}
+    return {f"operations/{op.name}.svg": curve(op) for op in operations() if _is_curve(op)}
 
 
 def page(op: Op) -> str:
@@ -57,19 +57,15 @@ def page(op: Op) -> str:
         f"$$y = {formula}$$",
         markdown(inspect.getdoc(op) or ""),
     ]
-    if curve(op):
+    if _is_curve(op):
         lines.append(f"![The function {op.name} and its derivative, from -4 to 4]({op.name}.svg)")
     lines.append(f"## Derivative\n\n{_derivative(op)}")
     if ">>>" not in (op.__doc__ or ""):
-        lines.append(f"## An example\n\n{_example(op)}")
+        lines.append(f"## An example\n\n{example(op)}")
     kinks = _kinks(op)
     if kinks:
         lines.append(f"## Kinks, ties and poles\n\n{kinks}")
-    lesson = lessons_of().get(f"ops.{op.name}")
-    if lesson:
-        lines.append(
-            f"Built in lesson [{lesson.number} · {lesson.title}](#lesson-{lesson.number})."
-        )
+    lines.append(taught(f"ops.{op.name}"))
     source = "\n\n".join(
         textwrap.dedent(inspect.getsource(part)).rstrip() for part in (op.forward, op.rule) if part
     )
@@ -85,8 +81,14 @@ def _index() -> str:
     ]
     for family, title in _KINDS.items():
         here = [op for op in operations() if op.family == family]
-        rows = [f"| [`{op.name}`](#ops.{op.name}) | {first_sentence(op.__doc__)} |" for op in here]
-        lines.append(f"## {title}\n\n| operation | value |\n|---|---|\n" + "\n".join(rows))
+        rows = [
+            f"| [`{op.name}`](#ops.{op.name}) | {first_sentence(op.__doc__)} "
+            f"| [{number}](#lesson-{number}) |"
+            for op in here
+            for number in [lesson_of()[f"ops.{op.name}"].number]
+        ]
+        head = "| operation | value | lesson |\n|---|---|---|\n"
+        lines.append(f"## {title}\n\n{head}" + "\n".join(rows))
     return "\n\n".join(lines) + "\n"
 
 
@@ -132,37 +134,29 @@ def _leaves(args: tuple[Any, ...]) -> list[Tensor]:
     return [Tensor(x, requires_grad=np.issubdtype(np.asarray(x).dtype, np.floating)) for x in args]
 
 
-def _example(op: Op) -> str:
+def example(op: Op) -> str:
     """A call on a sample of the tests' table, with what it gives and the gradients."""
     args, options = _samples(op)[0]
     leaves = _leaves(args)
     names = "xyzuvw"[: len(args)]
-    with np.printoptions(precision=4, suppress=True):
-        lines = [
-            f">>> {name} = Tensor({np.asarray(x).tolist()!r}, dtype={str(np.asarray(x).dtype)!r}"
-            + (", requires_grad=True)" if leaf.requires_grad else ")")
-            for name, x, leaf in zip(names, args, leaves, strict=True)
-        ]
-        lines = [_wrapped(x) for x in lines]
-        more = "".join(f", {k}={v!r}" for k, v in options.items() if k != "generator")
-        out = op(*leaves, **options)
-        call = f"ops.{op.name}({', '.join(names)}{more})"
-        if isinstance(out, (list, tuple)):
-            shown = [str(x.shape) for x in out]
-            lines += [f">>> [part.shape for part in {call}]", f"[{', '.join(shown)}]"]
-        else:
-            lines += [f">>> out = {call}", ">>> out.data", repr(np.asarray(out.data))]
-            if out.requires_grad:
-                out.sum().backward()
-                lines.append(">>> out.sum().backward()")
-                for name, leaf in zip(names, leaves, strict=True):
-                    if leaf.grad is not None:
-                        lines += [f">>> {name}.grad", repr(np.asarray(leaf.grad))]
-    return "```pycon\n>>> from tinygrad_edu import Tensor, ops\n" + "\n".join(lines) + "\n```"
-
-
-def _wrapped(line: str) -> str:
-    return "\n".join(textwrap.wrap(line, 92, subsequent_indent="...     ", break_long_words=False))
+    more = "".join(f", {k}={code(v)}" for k, v in options.items() if k != "generator")
+    call = f"ops.{op.name}({', '.join(names)}{more})"
+    lines = []
+    for name, x, leaf in zip(names, args, leaves, strict=True):
+        wanted = ", requires_grad=True" if leaf.requires_grad else ""
+        lines.append(f"{name} = {tensor(x, wanted)}")
+    if op.family == "random":
+        lines.append("_ = manual_seed(0)")
+    out = op(*leaves, **options)
+    if isinstance(out, (list, tuple)):
+        return session([*lines, f"[part.shape for part in {call}]"])
+    lines += [f"out = {call}", "out"]
+    if out.requires_grad:
+        out.sum().backward()
+        lines.append("out.sum().backward()")
+        reached = [name for name, x in zip(names, leaves, strict=True) if x.grad is not None]
+        lines += [f"print({name}.grad.round(4))" for name in reached]
+    return session(lines)
 
 
 def _samples(op: Op) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -200,11 +194,14 @@ def _short(gradient: Any) -> str:
     return str(np.round(np.asarray(gradient, dtype=float), 4).tolist())
 
 
-@cache
-def curve(op: Op) -> bytes | None:
-    """Function and derivative as an SVG; None for what is not a curve."""
-    if op.family != "elementwise" or len(op.operands) != 1 or op.required or not op.differentiable:
-        return None
+def _is_curve(op: Op) -> bool:
+    """Whether it is a function of one number that has a derivative."""
+    one = op.family == "elementwise" and len(op.operands) == 1 and not op.required
+    return one and op.differentiable
+
+
+def curve(op: Op) -> bytes:
+    """Function and derivative as an SVG."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -124,7 +124,7 @@ def operation(name: str) -> str | None:
 
 def pages() -> dict[str, str]:
     """The table as a page."""
-    rows = [(n.label, n.full.removeprefix("tinygrad_edu."), theirs(n)) for n in names()]
+    rows = [(n.label, n.short, theirs(n)) for n in names()]
     rows += [(f"ops.{op.name}", f"ops.{op.name}", operation(op.name)) for op in operations()]
     said = [f"| [`{ours}`](#{label}) | `{other}` |" for label, ours, other in rows if other]
     head = (

@@ -23,7 +23,7 @@ def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def get_total_norm(
     tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
-    """The norm of all numbers in the tensors together, as a tensor of no axes; 0 of nothing.
+    """The norm of all numbers in the tensors together, of any shapes, as a tensor of shape ().
 
     >>> get_total_norm([Tensor([3.0]), Tensor([4.0])]).item()
     5.0
@@ -42,6 +42,8 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
 ) -> Tensor:
     """Scale the gradients so that their norm, taken together, is at most `max_norm`.
+
+    parameters : Tensors of any shapes (...).
 
     Returns the norm before.  Source: Pascanu et al. 2013, arXiv:1211.5063, algorithm 1 (here the
     factor is max_norm / (norm + 1e-6), as in PyTorch).
@@ -64,6 +66,8 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of the gradients to [-clip_value, clip_value].
 
+    parameters : Tensors of any shapes (...).
+
     >>> w = Tensor([1.0, 1.0], requires_grad=True)
     >>> w.grad = [3.0, -0.5]
     >>> clip_grad_value_([w], 1.0)
@@ -75,7 +79,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters as one vector, in order; a gradient of it reaches them.
+    """All parameters as one vector (n,), in order; a gradient of it reaches them.
 
     >>> parameters_to_vector([Tensor([[1.0, 2.0]]), Tensor([3.0])]).tolist()
     [1.0, 2.0, 3.0]
@@ -84,7 +88,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Write a vector, as `parameters_to_vector` makes it, into the parameters.
+    """Write a vector (n,), as `parameters_to_vector` makes it, into the parameters.
 
     Raises ValueError, and writes nothing, if it is of another size than they are together.
 

@@ -58,7 +58,7 @@ def spectral_norm(
     eps: float = 1e-12,
     dim: int | None = None,
 ) -> M:
-    """The module, its weight divided by its largest singular value from now on.
+    """The module, its weight (outputs, ...) over its largest singular value from now on.
 
     So the layer changes no difference of inputs by more than a factor of about 1.  The parameter is
     ``weight_orig``; ``weight_u`` and ``weight_v`` are buffers, estimates of the singular vectors
@@ -104,7 +104,7 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
-    """The module with the weight as it is now, normalised, as its parameter again.
+    """The module with its weight (outputs, ...) as it is now, normalised, as a parameter again.
 
     Raises ValueError if `spectral_norm` was not applied to it.
 
