@@ -2,12 +2,22 @@
 
 An array of the double never becomes a NumPy array by itself, and never mixes with one: both raise
 TypeError, as CuPy does.  What passes with it copies nothing to the host behind the user's back.
+
+While a stream captures, nothing is computed, as on a card: launches are noted, results hold nan,
+and what is there keeps its values, until the graph is launched.  Reading on the host, sending from
+it, random numbers and cuBLAS raise then, as with CuPy.
 """
 
+import contextlib
 import sys
+import time
 import types
 
+import kernels_on_host
 import numpy as np
+
+BLAS = ("dot", "matmul", "einsum", "tensordot", "inner", "outer", "vdot")
+READS = ("item", "tolist", "tobytes")
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -20,17 +30,15 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def get(self):
         """A copy on the host, asked for."""
+        refuse_waiting()
         return np.array(self._host)
 
     def __array__(self, *args, **kwargs):
         raise TypeError("Implicit conversion to a NumPy array is not allowed; use .get()")
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
-        more = {} if out is None else {"out": on_host(out)}
-        found = getattr(ufunc, method)(*map(on_host, inputs), **on_host(options), **more)
-        if out is not None:
-            return out[0]
-        return on_device(found)
+        function = getattr(ufunc, method)
+        return launch(function, inputs, options, None if out is None else out[0])
 
     def __array_function__(self, function, kinds, args, options):
         raise TypeError(f"numpy.{function.__name__} was called on an array of the device")
@@ -39,13 +47,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if name.startswith("__"):
             raise AttributeError(name)
         found = getattr(self._host, name)
-        return wrapped(found) if callable(found) else on_device(found)
+        return wrapped(found, name) if callable(found) else on_device(found)
 
     def __getitem__(self, index):
-        return on_device(self._host[places(index)])
+        return launch(lambda x: x[places(index)], (self,), {})
 
     def __setitem__(self, index, value):
-        self._host[places(index)] = on_host(value)
+        def put(x, y):
+            x[places(index)] = y
+
+        change(put, self, value)
 
     def __len__(self):
         return len(self._host)
@@ -54,16 +65,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return map(on_device, self._host)
 
     def __float__(self):
-        return float(self._host)
+        return float(self.get())
 
     def __int__(self):
-        return int(self._host)
+        return int(self.get())
 
     def __index__(self):
-        return self._host.__index__()
+        return self.get().__index__()
 
     def __bool__(self):
-        return bool(self._host)
+        return bool(self.get())
 
     def __repr__(self):
         return f"device {self._host!r}"
@@ -110,15 +121,167 @@ def on_device(x):
     return x
 
 
-def wrapped(function):
+def wrapped(function, name=""):
     """A function of NumPy over arrays of the device."""
 
     def call(*args, **options):
-        out = options.get("out")
-        found = function(*map(on_host, args), **on_host(options))
-        return out if out is not None else on_device(found)
+        if capturing() and name in BLAS:
+            raise NotImplementedError("calling cuBLAS API during stream capture is unsupported")
+        if name in READS:
+            refuse_waiting()
+        out = options.pop("out", None)
+        return launch(function, args, options, out)
 
     return call
+
+
+@np.errstate(all="ignore")  # a card does not warn
+def launch(function, args, options, out=None):
+    """What a function gives; while a stream captures, an array for what it would give."""
+    hosts, options = [on_host(x) for x in args], on_host(options)
+    if out is not None:
+        change(lambda into, *xs: function(*xs, out=into, **options), out, *args)
+        return out
+    found = on_device(function(*hosts, **options))
+    if capturing():
+        inputs = [x for x in hosts if isinstance(x, np.ndarray)]
+        for place, made in enumerate(found if isinstance(found, tuple | list) else [found]):
+            views = any(np.may_share_memory(made._host, x) for x in inputs)
+            if isinstance(made, ndarray) and not views:
+
+                def again(into=made._host, place=place):
+                    new = function(*hosts, **options)
+                    into[...] = new[place] if isinstance(new, tuple | list) else new
+
+                capturing().append(again)
+                if made._host.dtype.kind == "f":
+                    made._host.fill(np.nan)
+    return found
+
+
+@np.errstate(all="ignore")
+def change(function, target, *args):
+    """Call a function that writes into `target`."""
+    hosts = [on_host(x) for x in (target, *args)]
+    if capturing() is None:
+        function(*hosts)
+    else:
+        capturing().append(lambda: function(*hosts))
+
+
+def refuse_waiting():
+    """While a stream captures, the host cannot wait for a number."""
+    if capturing() is not None:
+        raise RuntimeError("the current stream is capturing, so synchronous API is not allowed")
+
+
+def capturing():
+    """The launches noted so far by the stream that captures; None if none does."""
+    return Stream.current[-1].launches
+
+
+class Stream:
+    """A queue of launches, which runs them at once or captures them."""
+
+    def __init__(self, non_blocking=False):
+        self.non_blocking = non_blocking
+        self.launches = None
+
+    def __enter__(self):
+        Stream.current.append(self)
+        return self
+
+    def __exit__(self, *error):
+        Stream.current.pop()
+
+    def begin_capture(self):
+        """Note launches from now on."""
+        assert self.non_blocking
+        assert self.launches is None
+        self.launches = []
+
+    def end_capture(self):
+        """The launches that were noted, as a graph."""
+        noted, self.launches = self.launches, None
+        return Graph(noted)
+
+    def is_capturing(self):
+        """Whether launches are noted."""
+        return self.launches is not None
+
+    def synchronize(self):
+        """Nothing to wait for."""
+        refuse_waiting()
+
+
+class Graph:
+    """Launches, to be run again and again."""
+
+    def __init__(self, launches):
+        self.launches = launches
+
+    def launch(self):
+        """Run them."""
+        assert capturing() is None
+        with np.errstate(all="ignore"):
+            for run in self.launches:
+                run()
+
+
+Stream.null = Stream()
+Stream.current = [Stream.null]
+
+
+class Event:
+    """A moment in a stream."""
+
+    def record(self):
+        """Now."""
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        """It has passed."""
+
+
+class MemoryPool:
+    """Memory of its own."""
+
+    def malloc(self, size):
+        """Not called: the double's memory is NumPy's."""
+        raise AssertionError(size)
+
+
+class ElementwiseKernel(kernels_on_host.ElementwiseKernel):
+    """A kernel over arrays of the device."""
+
+    def __call__(self, *args):
+        count = len(self.given)
+        inputs, outs = [on_host(x) for x in args[:count]], args[count:]
+        if not outs:
+            (_, dtype, _, _) = self.made[0]
+            outs = (ndarray(np.full(self.shape(inputs), -1, dtype)),)
+        change(lambda *hosts: super(ElementwiseKernel, self).__call__(inputs, hosts), *outs)
+        return outs[0]
+
+
+class Generator:
+    """Random numbers drawn on the device."""
+
+    def __init__(self, bits):
+        self._host = np.random.Generator(bits)
+
+    def _drawn(self, name, size, dtype):
+        if capturing() is not None:
+            raise NotImplementedError("calling cuRAND API during stream capture is unsupported")
+        return on_device(getattr(self._host, name)(size, dtype=dtype))
+
+    def random(self, size=None, dtype=np.float64):
+        """From [0, 1)."""
+        return self._drawn("random", size, dtype)
+
+    def standard_normal(self, size=None, dtype=np.float64):
+        """Of mean 0 and variance 1."""
+        return self._drawn("standard_normal", size, dtype)
 
 
 class Module(types.ModuleType):
@@ -131,12 +294,12 @@ class Module(types.ModuleType):
             raise AttributeError(name)
         found = getattr(np, name)
         if isinstance(found, np.ufunc):
-            made = wrapped(found)
-            made.at = lambda x, index, y: found.at(on_host(x), places(index), on_host(y))
+            made = wrapped(found, name)
+            made.at = lambda x, index, y: change(lambda x, y: found.at(x, places(index), y), x, y)
             return made
         if isinstance(found, type) or not callable(found):  # dtypes, pi, newaxis
             return found
-        return wrapped(found)
+        return wrapped(found, name)
 
 
 def install(monkeypatch):
@@ -144,18 +307,31 @@ def install(monkeypatch):
     module = Module("cupy")
 
     def asarray(x, dtype=None):
-        return ndarray(np.asarray(x._host if isinstance(x, ndarray) else x, dtype))
+        if isinstance(x, ndarray):
+            return launch(np.asarray, (x,), {"dtype": dtype})
+        refuse_waiting()
+        return ndarray(np.asarray(x, dtype))
 
     def array(x, dtype=None, copy=True):
-        return ndarray(np.array(x._host if isinstance(x, ndarray) else x, dtype))
+        if isinstance(x, ndarray):
+            return launch(np.array, (x,), {"dtype": dtype})
+        refuse_waiting()
+        return ndarray(np.array(x, dtype))
 
     module.asarray, module.array = asarray, array
+    module.ElementwiseKernel = ElementwiseKernel
     module.lib = types.SimpleNamespace(
         stride_tricks=types.SimpleNamespace(as_strided=wrapped(np.lib.stride_tricks.as_strided))
     )
+    module.random = types.SimpleNamespace(Generator=Generator, Philox4x3210=np.random.Philox)
     module.cuda = types.SimpleNamespace(
-        runtime=types.SimpleNamespace(getDeviceCount=lambda: 0),
-        Stream=types.SimpleNamespace(null=types.SimpleNamespace(synchronize=lambda: None)),
+        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
+        Stream=Stream,
+        Event=Event,
+        MemoryPool=MemoryPool,
+        get_current_stream=lambda: Stream.current[-1],
+        get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
+        using_allocator=lambda allocator: contextlib.nullcontext(),
     )
     monkeypatch.setitem(sys.modules, "cupy", module)
     return module

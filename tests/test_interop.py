@@ -217,6 +217,14 @@ def test_a_program_stands_alone(tmp_path):
     assert "# 0.weight" in (tmp_path / "net.py").read_text()
 
 
+def test_a_program_of_large_arrays_has_no_loops_in_python():
+    text = interop.export_program(lambda x: (x * 2.0 + 1.0) * x, randn(64, 64))
+    names = {}
+    exec(text, names)
+    np.testing.assert_allclose(names["model"](np.full((64, 64), 3.0, "f4")), 21.0)
+    assert "range(" not in text
+
+
 def test_what_cannot_be_a_program_is_named():
     with pytest.raises(ValueError, match="'a b' cannot be the name"):
         interop.export_program(ops.tanh, randn(2), name="a b")

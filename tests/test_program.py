@@ -28,7 +28,7 @@ from tinygrad_edu.ops import lookup
 from tinygrad_edu.readers.program import chains, passes, writer
 
 F = nn.functional
-ASKED_FOR = ("erf", "loops", "blocks", "checkpoints")  # not made of the small program of TestPasses
+ASKED_FOR = (*passes.TOGETHER, "checkpoints")  # not made of the small program of TestPasses
 RNG = np.random.default_rng(5)
 
 

@@ -11,12 +11,12 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from importlib import metadata
 
 from tinygrad_edu import __version__
+from tinygrad_edu.namespaces.cuda import cuda_of_driver, wheel
 from tinygrad_edu.readers import graphviz_process
 
 _SECONDS = 10.0  # longest wait for a program that we ask
@@ -162,10 +162,10 @@ def _version(name: str) -> str | None:
 
 def _gpu() -> Finding:
     """Whether CuPy can compute on a GPU, and which CuPy fits the driver where it is missing."""
-    driver = _cuda_of_driver()
+    driver = cuda_of_driver()
     if driver is None:
         return Finding("gpu", True, "no NVIDIA driver: everything runs on the CPU")
-    fitting = "cupy-cuda13x" if driver >= 13 else "cupy-cuda12x"
+    fitting = wheel(driver)
     try:
         import cupy
 
@@ -179,18 +179,3 @@ def _gpu() -> Finding:
         return Finding("gpu", False, text, f"pip install --force-reinstall {fitting}", needed=False)
     assert total == 14
     return Finding("gpu", True, f"{device}, CUDA {driver}, CuPy {cupy.__version__}")
-
-
-def _cuda_of_driver() -> int | None:
-    """The newest CUDA that the NVIDIA driver serves, or None without a driver."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    try:
-        shown = subprocess.run(
-            [program], capture_output=True, text=True, timeout=_SECONDS, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = re.search(r"CUDA Version:\s*(\d+)", shown)
-    return int(found[1]) if found else None

@@ -78,13 +78,17 @@ class Tensor(Operators):
             if isinstance(x, bool | int | float):  # takes the dtype of the tensor it meets
                 keep = like.dtype.kind == "f" or not isinstance(x, float)
                 dtype = like.dtype if keep and like.dtype.kind != "b" else None
-                array = numpy.asarray(x, dtype=dtype if dtype is not None else _default_dtype(x))
+                dtype = dtype if dtype is not None else _default_dtype(x)
+                if like.__class__ is not numpy.ndarray:  # a launch, where the card is, not a copy
+                    return cls._constant(namespace_of(like).library.full((), x, dtype))
+                array = numpy.asarray(x, dtype=dtype)
             else:
                 array = _to_array(x, None)
                 tape = current_mode().tape
                 if tape is not None and isinstance(x, numpy.ndarray):
-                    out = cls._constant(array)
-                    tape.source(out, lambda: _to_array(x, None))
+                    device = beside.device  # type: ignore[attr-defined]
+                    out = cls._constant(NUMPY.to_device(array, device=device))
+                    tape.source(out, lambda: NUMPY.to_device(_to_array(x, None), device=device))
                     return out
             xp = namespace_of(like)
             return cls._constant(array if xp is NUMPY else xp.asarray(array))
@@ -134,6 +138,8 @@ class Tensor(Operators):
                     f"backward from {describe(self)}: only a single number has an obvious gradient "
                     "of 1; reduce it first (loss.mean()), or pass backward(gradient)"
                 )
+            if xp is not NUMPY:
+                return xp.library.ones(self._data.shape, self._data.dtype)
             one = xp.asarray(1, dtype=self._data.dtype)
             return one.reshape(self._data.shape) if self._data.shape else one
         array = gradient._data if isinstance(gradient, Tensor) else gradient

@@ -19,7 +19,7 @@ from tinygrad_edu.namespaces.arrays import NAMESPACES, NUMPY, Arrays
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.names import comment
-from tinygrad_edu.readers.program.passes import PASSES, improve
+from tinygrad_edu.readers.program.passes import PASSES, TOGETHER, improve
 from tinygrad_edu.readers.program.steps import SOURCE, Program, Ref
 from tinygrad_edu.readers.program.tracing import Recording, Symbol, Trace
 from tinygrad_edu.readers.program.words import kept
@@ -127,7 +127,8 @@ def _expanded(trace: Trace) -> Program:
     finally:
         del NAMESPACES[recording.kind]
     results = tuple(made[place].place for place in trace.program.results)
-    return improve(Program(tuple(recording.steps), results, ((),) * len(results), ()), PASSES)
+    program = Program(tuple(recording.steps), results, ((),) * len(results), ())
+    return improve(program, PASSES, TOGETHER)
 
 
 def _with_symbols(option: Any, made: list[Symbol]) -> Any:

@@ -2,7 +2,7 @@
 
 Where the library's function already has our signature it is used as it is, so that reading a rule
 with arrays costs one attribute look-up.  CuPy is imported only by `cupy_arrays`, when a tensor is
-first moved to a GPU.
+first moved to a GPU; `cuda` says what else is different there.
 """
 
 import functools
@@ -343,19 +343,33 @@ def namespace_of(data: Array) -> Arrays:
     return NAMESPACES[data.__class__]
 
 
-def cupy_arrays() -> Arrays:
+def cupy_arrays() -> Any:
     """The vocabulary over CuPy, imported at the first call.
 
     Raises
     ------
     ModuleNotFoundError
         With the command that installs it, when CuPy is missing.
+    RuntimeError
+        When CuPy finds no GPU.
     """
+    from tinygrad_edu.namespaces.cuda import Cuda, cuda_of_driver, wheel
+
     try:
         import cupy
     except ModuleNotFoundError as error:
+        cuda = cuda_of_driver()
+        which = "cupy-cuda12x or cupy-cuda13x, to match the driver" if cuda is None else wheel(cuda)
+        without = "; and no NVIDIA driver was found here" if cuda is None else ""
         raise ModuleNotFoundError(
-            "device 'cuda' needs CuPy: pip install 'tinygrad_edu[cuda12]' or '[cuda13]', to match "
-            "your driver (tinygrad-edu doctor tells which)"
+            f"device 'cuda' needs CuPy: pip install {which}{without}"
         ) from error
-    return NAMESPACES.setdefault(cupy.ndarray, Arrays(cupy))
+    if cupy.ndarray not in NAMESPACES:
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except Exception as error:  # CuPy's own, without a driver
+            raise RuntimeError(f"device 'cuda' needs a GPU; CuPy finds none: {error}") from error
+        if not count:
+            raise RuntimeError("device 'cuda' needs a GPU; CuPy finds none")
+        NAMESPACES[cupy.ndarray] = Cuda(cupy)
+    return NAMESPACES[cupy.ndarray]

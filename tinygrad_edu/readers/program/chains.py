@@ -2,7 +2,8 @@
 
 A large array that is written by one step and read by the next goes to main memory and back.  In a
 chain each block of it goes through all steps while it is in the processor's cache (`blocks`), or
-each element while it is in a register (`loops`, which numba makes machine code of).
+each element while it is in a register (`loops`, which numba makes machine code of, and `kernels`,
+which a GPU runs).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Collection, Iterator
 import numpy
 
 from tinygrad_edu.namespaces.arrays import NUMPY, erf_of_single
+from tinygrad_edu.namespaces.vocabulary import ELEMENTWISE
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.steps import (
     CHAIN,
@@ -25,7 +27,7 @@ from tinygrad_edu.readers.program.steps import (
     rewrite,
 )
 from tinygrad_edu.readers.program.tracing import Recording
-from tinygrad_edu.readers.program.words import INTO
+from tinygrad_edu.readers.program.words import COMPARISONS, INTO, OPERATORS
 
 BLOCK = 2**15  # elements of a block: with a few operands, as many as the second cache holds
 _LARGE = 2**18  # elements of a result from which blocks are worth a loop in Python
@@ -35,13 +37,13 @@ _OPERANDS = 16  # that one chain may read
 # What machine code does as fast as NumPy and to the same bit; NumPy's exp and tanh are faster.
 _PLAIN = (
     *("add", "subtract", "multiply", "negative", "divide", "sqrt", "abs", "maximum", "minimum"),
-    *("where", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal"),
+    *("where", *COMPARISONS),
 )
 
 
 def blocks(program: Program) -> Program:
     """With chains, in blocks that stay in the cache, in place of elementwise steps."""
-    return _chained(program, INTO | {"where"}, _LARGE, loop=False)
+    return _chained(program, INTO | {"where"}, _LARGE, "block")
 
 
 def open_erf(program: Program) -> Program:
@@ -68,10 +70,18 @@ def loops(program: Program) -> Program:
     A part of the last axis is read where it stands: its elements are not side by side in memory
     as those of a whole array are.
     """
-    return _chained(program, _PLAIN, _SMALL, loop=True)
+    return _chained(program, _PLAIN, _SMALL, "loop")
 
 
-def _chained(program: Program, names: Collection[str], least: int, *, loop: bool) -> Program:
+def kernels(program: Program) -> Program:
+    """With chains, each one kernel of a GPU, in place of elementwise steps.
+
+    A kernel costs a launch, whatever its size; erf alone is many, since CuPy's arrays have none.
+    """
+    return _chained(program, {*ELEMENTWISE, *OPERATORS, *COMPARISONS}, 0, "kernel")
+
+
+def _chained(program: Program, names: Collection[str], least: int, how: str) -> Program:
     steps = program.steps
     readers: list[set[int | None]] = [set() for _ in steps]
     for i, step in enumerate(steps):
@@ -94,7 +104,7 @@ def _chained(program: Program, names: Collection[str], least: int, *, loop: bool
     inner: set[int] = set()
     for i in range(len(steps) - 1, -1, -1):
         last = steps[i]
-        rows = loop or last.shape[:1] > (1,)  # blocks are cut along the first axis
+        rows = how != "block" or last.shape[:1] > (1,)  # blocks are cut along the first axis
         small = last.size < least or not rows or str(last.dtype) not in ("float32", "float64")
         if small or i in inner or not fits(i, last):
             continue
@@ -107,7 +117,8 @@ def _chained(program: Program, names: Collection[str], least: int, *, loop: bool
                 for k in set(steps[j].inputs):
                     heapq.heappush(waiting, -k)
         outside = {j for m in members for j in steps[m].inputs} - members
-        if len(members) > 1 and len(outside) <= _OPERANDS:
+        several = len(members) > 1 or (how == "kernel" and last.name == "erf")
+        if several and len(outside) <= _OPERANDS:
             chains[i] = sorted(members)
             inner |= members - {i}
     count = iter(range(len(steps)))
@@ -116,13 +127,14 @@ def _chained(program: Program, names: Collection[str], least: int, *, loop: bool
         i = next(count)
         if i in inner:
             return GONE
-        return _chain(steps, chains[i], new.places, loop) if i in chains else step
+        return _chain(steps, chains[i], new.places, how) if i in chains else step
 
     return rewrite(program, visit)
 
 
-def _chain(steps: tuple[Step, ...], members: list[int], places: list[int], loop: bool) -> Step:
+def _chain(steps: tuple[Step, ...], members: list[int], places: list[int], how: str) -> Step:
     """The members as one step; its option `steps` holds them and, before, what they read."""
+    loop = how == "loop"
     outside: dict[int, int] = {}  # operand of the chain -> its place among the inner steps
     within: dict[int, int] = {}  # any step that the members read -> its place there
     inner: list[Step] = []
@@ -157,7 +169,7 @@ def _chain(steps: tuple[Step, ...], members: list[int], places: list[int], loop:
         within[i] = add(steps[i]._replace(inputs=tuple(operands)))
     last = steps[members[-1]]
     read = tuple([places[j] for j in outside])
-    return last._replace(name=CHAIN, inputs=read, options={"steps": tuple(inner), "loop": loop})
+    return last._replace(name=CHAIN, inputs=read, options={"steps": tuple(inner), "how": how})
 
 
 def _is_slice(step: Step) -> bool:

@@ -163,7 +163,8 @@ def compile(
     f : a function, module or method of Tensors or of Values (arrays arrive as Tensors), in any
         nesting of tuples, lists and dictionaries; it returns nodes, in the same way.
     passes : the names of the optimisations to apply; all by default.  "erf" and "loops" are for
-        machine code, "checkpoints" for low memory, and do nothing without.
+        machine code, "kernels" for a GPU, where each chain of elementwise operations is one kernel
+        (its C++ stands in `source`), "checkpoints" for low memory; they do nothing without.
     jit : "numba" compiles chains of arithmetic, and what `vectorize` returns, to machine code (the
         extra ``jit``), at about half a second for each chain that is new.
     memory : "low" keeps fewer results for the backward pass and computes the others again.
@@ -264,6 +265,7 @@ class Entry:
             "erf": owner.jit is None or self.xp is not NUMPY,
             "loops": owner.jit is None or self.xp is not NUMPY,
             "blocks": self.xp is not NUMPY,
+            "kernels": getattr(self.xp, "device", "cpu") == "cpu",
         }
         left_out = [name for name, out in without.items() if out]
         self.program = improve(trace.program, owner.passes, left_out)

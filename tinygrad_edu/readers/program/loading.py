@@ -70,6 +70,8 @@ def load(written: Written, xp: Any, title: str = "f") -> Loaded:
         **{name: meaning(name, xp) for name in written.uses},
         **written.objects,
     }
+    if hasattr(xp, "library") and xp.device == "cuda":
+        names["ElementwiseKernel"] = xp.library.ElementwiseKernel
     exec(compile(written.text, filename, "exec", dont_inherit=True), names)
     names |= {k: _machine_code(*text) for k, text in written.loops.items()}
     lines = written.text.splitlines(keepends=True)

@@ -13,7 +13,7 @@ import numpy
 from tinygrad_edu.namespaces import floats
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.ops.registry import lookup
-from tinygrad_edu.readers.program.chains import blocks, loops, open_erf
+from tinygrad_edu.readers.program.chains import blocks, kernels, loops, open_erf
 from tinygrad_edu.readers.program.checkpoints import recompute
 from tinygrad_edu.readers.program.steps import GONE, LEAVES, Program, Ref, Rewriting, Step, rewrite
 from tinygrad_edu.readers.program.words import family, may_alias, meaning
@@ -33,8 +33,8 @@ def literals(program: Program) -> Program:
         operands = [new.steps[i] for i in step.inputs]
         others = {x.dtype for x in operands if x.name != "constant"}
         inputs = [
-            new.add(x._replace(data=float(str(x.data)), dtype=None))
-            if x.name == "constant" and x.shape == () and others == {x.dtype} and _is_plain(x.data)
+            new.add(x._replace(data=_number(x), dtype=None))
+            if x.name == "constant" and x.shape == () and others == {x.dtype} and _is_plain(x)
             else i
             for i, x in zip(step.inputs, operands, strict=True)
         ]
@@ -43,10 +43,15 @@ def literals(program: Program) -> Program:
     return rewrite(program, visit)
 
 
-def _is_plain(data: Any) -> bool:
+def _is_plain(constant: Step) -> bool:
     """Whether an array without axes is a floating number that its text gives back exactly."""
-    floating = isinstance(data, numpy.ndarray) and data.dtype.kind == "f"
-    return floating and bool(data.dtype.type(str(data)) == data)
+    if constant.dtype is None or constant.dtype.kind != "f":
+        return False
+    return bool(constant.dtype.type(_number(constant)) == constant.data.item())
+
+
+def _number(constant: Step) -> float:
+    return float(str(constant.dtype.type(constant.data.item())))
 
 
 def fold_constants(program: Program) -> Program:
@@ -56,7 +61,7 @@ def fold_constants(program: Program) -> Program:
         if step.name in LEAVES or step.size > _LARGEST or family(step) == "random":
             return step
         if step.name in ("ones_like", "zeros_like"):  # they ask for no more than shape and dtype
-            return _constant(step, _filled(step))
+            return _constant(step, _filled(step, program.xp))
         if not step.inputs or any(new.steps[i].name != "constant" for i in step.refs):
             return step
         data = [new.steps[i].data for i in step.inputs]
@@ -74,9 +79,9 @@ def _constant(step: Step, data: Any) -> Step:
     return Step("constant", (), {}, step.shape, step.dtype, data=data, backward=step.backward)
 
 
-def _filled(step: Step) -> Any:
+def _filled(step: Step, xp: Any) -> Any:
     value = 1.0 if step.name == "ones_like" else 0.0
-    return value if step.dtype is None else numpy.full(step.shape, value, step.dtype)
+    return value if step.dtype is None else xp.library.full(step.shape, value, step.dtype)
 
 
 def _known(option: Any, new: Rewriting) -> Any:
@@ -266,7 +271,11 @@ PASSES: dict[str, Callable[[Program], Program]] = {
     "erf": open_erf,
     "loops": loops,
     "blocks": blocks,
+    "kernels": kernels,
 }
+
+
+TOGETHER = ("erf", "loops", "blocks", "kernels")  # those that are for steps run together
 
 
 def improve(program: Program, passes: Iterable[str], without: Iterable[str] = ()) -> Program:

@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tinygrad_edu.namespaces.arrays import NUMPY
+
 LEAVES = ("input", "constant", "seed")
 CHAIN = "chain"  # several elementwise steps, in its option `steps`, that run together
 SOURCE = "source"  # calls its option `read`: for an array from outside, or random numbers
@@ -87,12 +89,14 @@ class Program:
     gradients : for each result, the places of the gradients of the leaves, in their order (None
         where there is none); an empty tuple for a result without gradients.
     effects : in order.
+    xp : the namespace whose arrays its constants are.
     """
 
     steps: tuple[Step, ...]
     results: tuple[int, ...]
     gradients: tuple[tuple[int | None, ...], ...]
     effects: tuple[Effect, ...]
+    xp: Any = NUMPY
 
     @property
     def ends(self) -> Iterator[int]:
@@ -145,6 +149,7 @@ def rewrite(program: Program, visit: Visit) -> Program:
         tuple(
             dataclasses.replace(e, places=tuple(at[i] for i in e.places)) for e in program.effects
         ),
+        program.xp,
     )
 
 

@@ -238,6 +238,7 @@ class Trace:
             tuple(end._data.place for end in ends),
             tuple(gradients),
             tuple(effects),
+            self.recording.xp,
         )
 
     def _find_captured(self, results: list[Node]) -> None:

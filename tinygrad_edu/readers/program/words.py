@@ -14,6 +14,19 @@ from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Step
 OPERATORS = ("add", "subtract", "multiply", "negative")
 COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 
+# Names that Python and C++ write between their operands.
+INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "greater": ">",
+    "greater_equal": ">=",
+    "less": "<",
+    "less_equal": "<=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+
 # Names whose result may be a view: the same memory, seen in another way.
 VIEWS = ("reshape", "transpose", "matrix_transpose", "broadcast_to", "getitem", "flip", "unfold")
 

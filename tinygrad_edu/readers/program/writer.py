@@ -11,22 +11,12 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.readers.program.chains import BLOCK, inner_steps
+from tinygrad_edu.readers.program.kernels import kernel
 from tinygrad_edu.readers.program.memory import last_reads, takeovers
 from tinygrad_edu.readers.program.names import Names, comment
 from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Program, Ref, Step
-from tinygrad_edu.readers.program.words import INTO
+from tinygrad_edu.readers.program.words import INFIX, INTO
 
-INFIX = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "greater": ">",
-    "greater_equal": ">=",
-    "less": "<",
-    "less_equal": "<=",
-    "equal": "==",
-    "not_equal": "!=",
-}
 # How tightly the text of a step binds; all other steps are calls, which bind tightest.
 LEVELS = dict.fromkeys(INFIX, 1) | {"add": 2, "subtract": 2, "multiply": 3, "negative": 4}
 _CALL = 5
@@ -35,7 +25,7 @@ _SMALL = 2**14  # bytes of results below which it is not said that they are not 
 _WIDTH = 96  # columns up to which steps that are used once are written inside the next
 _INDENT = "    "
 _RESERVED = {"saved", "inf", "nan", "forward", "slice", "empty", "range", "len"}
-_RESERVED |= {"float32", "float64"}
+_RESERVED |= {"float32", "float64", "ElementwiseKernel"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,6 +84,7 @@ class _Writer:
         self.over = 0
         self.chains: dict[str, str] = {}  # the text of a chain, but for its name -> its name
         self.loops: dict[str, tuple[str, frozenset[str]]] = {}
+        self.kernels: dict[str, str] = {}  # the text of a kernel, without its name -> its name
 
     def write(self) -> Written:
         steps = self.program.steps
@@ -107,6 +98,8 @@ class _Writer:
                 body += ["", "", *self._backward(k, places)]
         for rest, name in self.chains.items():
             lines += [f"def {name}{rest}", "", ""]
+        for text, name in self.kernels.items():
+            lines += [f"{name} = {text}", ""]
         lines += body
         saved = (self.saved(k) for k, places in enumerate(self.program.gradients) if places)
         kept = frozenset(i for places in saved for i in places if steps[i].name != "input")
@@ -276,6 +269,8 @@ class _Writer:
 
     def _into(self, step: Step, over: int) -> str:
         """The step as a call that writes into the memory of an operand."""
+        if step.name == CHAIN and step.options["how"] == "kernel":
+            return self._kernel(step, self.called[over])
         if step.name == CHAIN:
             return self._chain(step, self.called[over])
         operands = ", ".join(map(self._value, step.inputs))
@@ -285,6 +280,8 @@ class _Writer:
     def _expression(self, step: Step) -> str:
         if step.name == SOURCE:
             return f"{self._object(step.options['read'], 'read_1')}()"
+        if step.name == CHAIN and step.options["how"] == "kernel":
+            return self._kernel(step)
         if step.name == CHAIN:
             return self._chain(step, f"empty({step.shape}, {str(step.dtype)!r})")
         level = LEVELS.get(step.name)
@@ -301,7 +298,7 @@ class _Writer:
 
     def _chain(self, step: Step, out: str) -> str:
         """A call of the function that runs a chain, which is written above; it fills `out`."""
-        loop = step.options["loop"]
+        loop = step.options["how"] == "loop"
         inner = (_Loop if loop else _Blocks)(step)
         rest = "\n".join(inner.function())
         self.uses |= inner.uses
@@ -315,6 +312,14 @@ class _Writer:
             for i, number in zip(step.inputs, numbers, strict=True)
         ]
         return f"{self.chains[rest]}({', '.join([out, *operands])})"
+
+    def _kernel(self, step: Step, *out: str) -> str:
+        """A call of the kernel that is a chain, which is made above."""
+        text = kernel(step)
+        if text not in self.kernels:
+            self.kernels[text] = self.names.new(f"kernel_{len(self.kernels) + 1}")
+        operands = [self._value(i) for i in step.inputs]
+        return f"{self.kernels[text]}({', '.join([*operands, *out])})"
 
     def _within(self, i: int, level: int) -> str:
         """A result as part of an expression, in brackets if it binds less tightly."""

@@ -1,0 +1,126 @@
+"""The vocabulary over CuPy, and what a card and its driver need to be found.
+
+A card takes orders, launches of kernels, and works them off in order.  Numbers that the program
+reads on the host, or sends from it, make it wait; so does nothing here but what says so.  While
+launches are recorded to be repeated (`capturing`), neither is possible, and CuPy lends no cuBLAS:
+products then have a kernel of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import numpy
+
+from tinygrad_edu.namespaces.arrays import Array, Arrays
+
+_SECONDS = 10.0  # longest wait for the driver's program
+
+
+class Cuda(Arrays):
+    """`Arrays(cupy)`, with random numbers drawn on the card and products that can be recorded."""
+
+    def __init__(self, library: Any) -> None:
+        super().__init__(library)
+        self.asarray = self._asarray
+
+    def capturing(self) -> bool:
+        """Whether launches are being recorded instead of run."""
+        return bool(self.library.cuda.get_current_stream().is_capturing())
+
+    def _asarray(self, x: Any, dtype: Any = None) -> Array:
+        if not isinstance(x, self.ndarray) and self.capturing():
+            raise RuntimeError(
+                "numbers of the host cannot be sent to the card while launches are recorded, since "
+                "a repetition would send these again; make them an argument, or a tensor before"
+            )
+        return self.library.asarray(x, dtype=dtype)
+
+    def uniform_like(self, x: Array, generator: Any) -> Array:
+        return self._drawn("random", x, generator)
+
+    def normal_like(self, x: Array, generator: Any) -> Array:
+        return self._drawn("standard_normal", x, generator)
+
+    def _drawn(self, method: str, x: Array, generator: Any) -> Array:
+        """Numbers drawn on the card, from a seed that the generator of the host gives.
+
+        So `manual_seed` seeds both, and whoever sets the generator back draws the same again.
+        """
+        if self.capturing():
+            raise RuntimeError(
+                "random numbers cannot be drawn while launches are recorded, since a repetition "
+                "would draw the same; draw them before, and make them an argument"
+            )
+        random = self.library.random
+        own = random.Generator(random.Philox4x3210(int(generator.integers(2**63))))
+        drawn = numpy.float64 if x.dtype.itemsize > 4 else numpy.float32
+        return getattr(own, method)(x.shape, dtype=drawn).astype(x.dtype)
+
+    def matmul(self, x: Array, y: Array) -> Array:
+        return self._product(x, y) if self.capturing() else super().matmul(x, y)
+
+    def _product(self, x: Array, y: Array) -> Array:
+        """The product by a kernel of ours, one thread for each number: for small matrices."""
+        (rows, inner), columns = x.shape[-2:], y.shape[-1]
+        if y.shape[-2] != inner:
+            raise ValueError(f"last size {inner} and last but one size {y.shape[-2]} differ")
+        lead = numpy.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        count = math.prod(lead)
+        x = self.library.broadcast_to(x, (*lead, rows, inner)).reshape(count, rows, inner)
+        y = self.library.broadcast_to(y, (*lead, inner, columns)).reshape(count, inner, columns)
+        out = self.library.empty((count, rows, columns), x.dtype)
+        _product_kernel(self.library, str(x.dtype))(x, y, rows, columns, inner, out)
+        return out.reshape(*lead, rows, columns)
+
+
+@functools.cache
+def _product_kernel(library: Any, dtype: str) -> Any:
+    """Neighbouring threads read neighbouring columns of y, and the same row of x."""
+    kind = "double" if dtype == "float64" else "float"
+    return library.ElementwiseKernel(
+        f"raw {dtype} x, raw {dtype} y, int64 rows, int64 columns, int64 inner",
+        f"{dtype} out",
+        f"""
+        const ptrdiff_t at = i / (rows * columns);
+        const ptrdiff_t row = i / columns % rows;
+        const ptrdiff_t column = i % columns;
+        {kind} sum = 0;
+        for (ptrdiff_t k = 0; k < inner; ++k) {{
+            const ptrdiff_t left[] = {{at, row, k}};
+            const ptrdiff_t right[] = {{at, k, column}};
+            sum += {kind}(x[left]) * {kind}(y[right]);
+        }}
+        out = sum;
+        """,
+        "product",
+    )
+
+
+def cuda_of_driver() -> int | None:
+    """The newest CUDA that the NVIDIA driver serves, or None without a driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    try:
+        shown = subprocess.run(
+            [program], capture_output=True, text=True, timeout=_SECONDS, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"CUDA Version:\s*(\d+)", shown)
+    return int(found[1]) if found else None
+
+
+def wheel(cuda: int) -> str:
+    """The CuPy for a driver that serves this CUDA.
+
+    >>> wheel(12)
+    'cupy-cuda12x'
+    """
+    return "cupy-cuda13x" if cuda >= 13 else "cupy-cuda12x"
