@@ -5,8 +5,8 @@
 # a bound that can be read off the weights, and does it help to keep it low?
 #
 # - builds: `spectral_norm`, `weight_decay`, `lipschitz_bound`
-# - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `learn`, `manual_seed`,
-#   `metrics`, `nn`, `no_grad`, `ops`, `ops.cross_entropy`, `optim`, `sweep`
+# - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `init`, `learn`,
+#   `manual_seed`, `metrics`, `nn`, `no_grad`, `ops`, `ops.cross_entropy`, `optim`, `sweep`
 # - time: 40 minutes to read, 25 s to run
 # - covers: A (Lipschitz continuity, weight decay), B (regularisation), D (regularisation)
 #
@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygrad_edu import Tensor, data, draw, learn, manual_seed, metrics, nn, no_grad, ops, optim
+from tinygrad_edu.nn import init
 from tinygrad_edu.train import fit, sweep
 
 learn.begin("24")
@@ -30,12 +31,17 @@ images, labels = test_set.batch(range(len(test_set)))
 def train(decay, seed):
     manual_seed(seed)
     layers = [nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)]
+    for layer in layers[::2]:
+        init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        init.zeros_(layer.bias)
     model = nn.Sequential(*layers)
     fit(
         model,
         data.DataLoader(train_set, batch_size=32, shuffle=True),
         loss=nn.CrossEntropyLoss(),
-        optimizer=optim.AdamW(model.parameters(), lr=2e-3, weight_decay=decay),
+        optimizer=optim.AdamW(
+            model.parameters(), lr=learn.pick(full=1e-3, quick=5e-3), weight_decay=decay
+        ),
         epochs=learn.pick(full=60, quick=5),
         compile=True,  # lesson 41
         progress=False,
@@ -144,20 +150,25 @@ def lipschitz_bound(weights):
 bound = learn.check("24.bound", lipschitz_bound).working
 
 
-def steepest(model, pairs=5000):
-    """The largest slope |f(x) - f(x')| / |x - x'| between random training examples."""
+def steepest(model, x, others):
+    """The largest slope |f(x) - f(x')| / |x - x'| over the rows of two arrays."""
     with no_grad():
-        x = train_set.tensors[0].data
-        out = model(Tensor(x)).data
-    i, j = np.random.default_rng(0).integers(0, len(x), (2, pairs))
-    i, j = i[i != j], j[i != j]
-    rise = np.linalg.norm(out[i] - out[j], axis=1)
-    return (rise / np.linalg.norm(x[i] - x[j], axis=1)).max()
+        out, out_of_others = (model(Tensor(rows)).data for rows in (x, others))
+    rise = np.linalg.norm(out - out_of_others, axis=1)
+    return (rise / np.linalg.norm(x - others, axis=1)).max()
 
 
-print(f"bound {bound([layer.weight.data for layer in linear]):.1f}, seen {steepest(model):.1f}")
+x = np.repeat(images.data, 10, axis=0)
+noise = np.random.default_rng(0).normal(scale=0.1, size=x.shape).astype("float32")
+print(f"bound {bound([layer.weight.data for layer in linear]):.1f}")
+print(f"steepest between two digits: {steepest(model, x, np.roll(x, 10, axis=0)):.1f}")
+print(f"between a digit and itself with noise: {steepest(model, x, x + noise):.1f}")
 
 # %% [markdown]
+# Each of the 360 digits was compared with another one, and with ten noisy copies of itself. Noise
+# goes in any direction, and most directions matter to no digit, so it meets lower slopes than the
+# way from one digit to another. Both stay well under the bound.
+#
 # ## Weights that shrink
 #
 # *Weight decay* makes every weight smaller by the factor $1 - \alpha \lambda$ in each step, where
@@ -194,10 +205,11 @@ assert np.allclose(ends["AdamW", 0.0] - ends["AdamW", 0.5], [0.15, -0.2], atol=1
 #
 # ## An experiment: the price of being flat
 #
-# Five decays, two seeds each. The bound will fall; how far, from no decay to a decay of 1?
+# Five decays, three seeds each. The bound will fall; how far, from no decay to a decay of 1? And
+# the slope, between a digit and itself with noise?
 
 # %%
-guess = learn.predict("A decay of 1 divides the bound by about", ["1.2", "4", "100"])
+guess = learn.predict("A decay of 1 divides the bound by about", ["1.2", "3", "100"])
 
 
 # %%
@@ -208,14 +220,14 @@ def run(decay, seed):
     with no_grad():
         return {
             "bound": bound(weights),
-            "steepest": steepest(model),
+            "steepest": steepest(model, x, x + noise),
             "test": metrics.accuracy(model(images), labels),
             "attacked": metrics.accuracy(model(moved), labels),
         }
 
 
 decays = learn.pick(full=[0.0, 0.1, 0.5, 1.0, 2.0], quick=[0.0, 1.0])
-found = sweep(run, {"decay": decays}, seeds=learn.pick(full=[0, 1], quick=[0]))
+found = sweep(run, {"decay": decays}, seeds=learn.pick(full=[0, 1, 2], quick=[0]))
 print(found)
 
 # %%
@@ -232,20 +244,22 @@ bounds, slopes = found.mean("bound"), found.mean("steepest")
 assert (found.values("bound") >= found.values("steepest")).all()
 assert (np.diff(bounds) < 0).all()
 if learn.mode() == "full":
-    assert (np.diff(slopes) < 0).all()
-    assert found.mean("test")[:4].min() > 0.95
-    assert found.mean("attacked").max() < 0.4
-    assert 3 < bounds[0] / bounds[3] < 5
-    assert found.mean("test")[-1] < found.mean("test")[1] - 0.01
+    test, attack = 100 * found.mean("test"), 100 * found.mean("attacked")
+    assert np.allclose(bounds, [57, 46, 28, 19, 12.5], rtol=0.1)
+    assert np.allclose(slopes, [14.7, 11.2, 6.7, 5.5, 4.6], rtol=0.2)
+    assert np.allclose(test, [96.7, 97.2, 96.9, 95.8, 93.9], atol=1.2)
+    assert np.allclose(attack, [20, 20, 20, 26, 30], atol=4)
+    assert max(attack[:3]) < attack[3] < attack[4]
 ratio = bounds[0] / bounds[decays.index(1.0)]
 guess.reveal(min(guess.choices, key=lambda words: abs(np.log(float(words) / ratio))))
 
 # %% [markdown]
-# The bound falls to about a quarter at a decay of 1, and so does, more slowly, the steepest slope
-# between two examples; it always lies under the bound. Decay up to 1 costs no accuracy here; a
-# decay of 2 does. And the attacked digits? The line is low everywhere: **a flatter network is not
-# by itself a robust one.** Its answers lie closer together as well, so less is needed to mix them
-# up. What counts is the distance between the answers *over* the slope.
+# With a decay of 1 the bound is a third of what it was, and the steepest slope less than half; it
+# always lies under the bound. Up to 0.5 that costs no accuracy here; a decay of 2 costs about two
+# points. And the attacked digits? Without decay the network reads a fifth of them. From a decay of
+# 1 on it reads more, but hardly three in ten: **a flatter network is not by itself a robust one.**
+# Its answers lie closer together as well, so less is needed to mix them up. What counts is the
+# distance between the answers *over* the slope.
 #
 # **What would change it:** training on attacked digits would, and so would an attack half as large.
 #
@@ -299,6 +313,6 @@ except ValueError as error:
 # - The spectral norm says how much a matrix can stretch; power iteration finds it.
 # - Norms of layers multiply to a bound on every slope, which may be far from reached.
 # - Weight decay lowers both. In Adam it must be done apart from the gradient: AdamW.
-# - Low slopes alone do not make a network robust.
+# - Low slopes help a network little against an attack, and do not make it robust.
 #
 # Left out here: bounds that are nearly reached; they cost far more to compute.
