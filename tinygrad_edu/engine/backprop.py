@@ -87,10 +87,7 @@ def walk(
             try:
                 turns: Any  # for each operand: the node, its data, what the rule gave it
                 if node.options or node._inputs is not None or create_graph:
-                    parts = _apply_rule(node, g, create_graph)
-                    if len(parts) != len(node.args):
-                        _refuse_count(parts, node)
-                    turns = zip(node.inputs, node.args, parts, strict=True)
+                    turns = _apply_rule(node, g, create_graph)
                 elif node._y is None:
                     rule, data = node.op.rule, node._x_data  # as node.op.rule(...) it costs more
                     parts = rule(NAMESPACES[data.__class__], g, node._data, data)
@@ -151,14 +148,17 @@ def walk(
     return leaves
 
 
-def _apply_rule(node: Node, g: Any, create_graph: bool) -> Sequence[Any]:
-    """What the rule of the node's operation gives each operand; lazy where it chose to be."""
-    rule, options = node.op.rule, node.options
+def _apply_rule(node: Node, g: Any, create_graph: bool) -> Iterator[tuple[Node, Any, Any]]:
+    """For each operand the node, its data and what the rule gives it: lazy where it chose to be."""
+    rule, options, inputs, args = node.op.rule, node.options, node.inputs, node.args
     if create_graph:
         with set_mode(in_rule=True):
-            return rule(graph, g, node, *node.inputs, **options)
-    args = node.args
-    return rule(NAMESPACES[args[0].__class__], g, node._data, *args, **options)
+            parts = rule(graph, g, node, *inputs, **options)
+    else:
+        parts = rule(NAMESPACES[args[0].__class__], g, node._data, *args, **options)
+    if len(parts) != len(args):
+        _refuse_count(parts, node)
+    return zip(inputs, args, parts, strict=True)
 
 
 def _draining(order: list[Node]) -> Iterator[Node]:

@@ -131,7 +131,7 @@ class Arrays:
 
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         if x.shape[1:] == shape and len(shape) == 1 and x.dtype.char in self._fast_rows:
-            return _ones(len(x), x.dtype).dot(x)
+            return _ones(len(x), x.dtype.char).dot(x)
         extra = x.ndim - len(shape)
         if x.shape[extra:] == shape:  # only new axes, in front
             return self._sum(x, 0 if extra == 1 else tuple(range(extra)))
