@@ -333,5 +333,13 @@ def install(monkeypatch):
         get_elapsed_time=lambda start, end: 1e3 * (end.at - start.at),
         using_allocator=lambda allocator: contextlib.nullcontext(),
     )
-    monkeypatch.setitem(sys.modules, "cupy", module)
+    settings = types.ModuleType("cupy._core._routines_linalg")
+    kinds: dict[str, int] = {}
+    settings.COMPUTE_TYPE_DEFAULT, settings.COMPUTE_TYPE_TF32 = 1, 4
+    settings.get_compute_type = lambda dtype: kinds.get(dtype, 1)
+    settings.set_compute_type = kinds.__setitem__
+    core = types.ModuleType("cupy._core")
+    core._routines_linalg = settings
+    for name, part in (("", module), ("._core", core), ("._core._routines_linalg", settings)):
+        monkeypatch.setitem(sys.modules, f"cupy{name}", part)
     return module

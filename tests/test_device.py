@@ -4,6 +4,9 @@ Without one they run on a double of CuPy that refuses what CuPy refuses (`cupy_d
 ``pytest tests/test_device.py --device cuda`` runs the same tests on it.
 """
 
+import sys
+import threading
+
 import cupy_double
 import numpy as np
 import pytest
@@ -11,7 +14,20 @@ from modules_made import MODULES, made, operand, unpacked
 from table import TABLE
 
 from benchmarks import gpu
-from tinygrad_edu import Tensor, compile, manual_seed, nn, ops, optim, train
+from tinygrad_edu import (
+    Tensor,
+    arange,
+    compile,
+    data,
+    device,
+    manual_seed,
+    nn,
+    ops,
+    optim,
+    rand,
+    train,
+    zeros,
+)
 from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.node import nodes_in
 
@@ -67,16 +83,16 @@ def test_every_operation(name):
         if name == "to_device":
             options = {"device": "cuda"}
         sides = {}
-        for device in ("cpu", "cuda"):
-            given = leaves(sample.args, device)
-            moved = {k: placed(k, v, device) for k, v in options.items()}
+        for where in ("cpu", "cuda"):
+            given = leaves(sample.args, where)
+            moved = {k: placed(k, v, where) for k, v in options.items()}
             with np.errstate(all="ignore"):
                 out = op(*given, **moved)
                 results = list(nodes_in(out))
                 for result in results:
                     if result.requires_grad and result.size:
                         result.sum().backward()
-            sides[device] = [r.data for r in results], [x.grad for x in given]
+            sides[where] = [r.data for r in results], [x.grad for x in given]
         (cpu, cpu_grads), (gpu, gpu_grads) = sides["cpu"], sides["cuda"]
         for mine, theirs in zip(gpu, cpu, strict=True):
             if name != "to_device":
@@ -97,17 +113,17 @@ def moved(x, device):
 def test_every_module(name):
     for config in unpacked(name)[:3]:
         sides = {}
-        for device in ("cpu", "cuda"):
+        for where in ("cpu", "cuda"):
             manual_seed(0)
-            module = made(name, config.args, config.options).eval().to(device)
-            inputs = [moved(operand(x), device) for x in config.inputs]
-            named = {key: moved(operand(x), device) for key, x in config.named.items()}
+            module = made(name, config.args, config.options).eval().to(where)
+            inputs = [moved(operand(x), where) for x in config.inputs]
+            named = {key: moved(operand(x), where) for key, x in config.named.items()}
             results = list(nodes_in(module(*inputs, **named)))
             for result in results:
                 if result.requires_grad:
                     result.sum().backward()
             grads = [p.grad for p in module.parameters()]
-            sides[device] = [x.data for x in results], grads
+            sides[where] = [x.data for x in results], grads
         (cpu, cpu_grads), (gpu, gpu_grads) = sides["cpu"], sides["cuda"]
         for mine, theirs in zip(gpu, cpu, strict=True):
             agree(mine, theirs, np.float32)
@@ -130,11 +146,11 @@ OPTIMISERS = {
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_every_optimiser(name):
     weights = {}
-    for device in ("cpu", "cuda"):
+    for where in ("cpu", "cuda"):
         manual_seed(0)
-        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).to(device)
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).to(where)
         optimizer = getattr(optim, name)(model.parameters(), **OPTIMISERS[name])
-        x = Tensor(np.linspace(-1, 1, 12).reshape(4, 3), dtype="float32").to(device)
+        x = Tensor(np.linspace(-1, 1, 12).reshape(4, 3), dtype="float32").to(where)
 
         def closure(model=model, optimizer=optimizer, x=x):
             optimizer.zero_grad()
@@ -144,7 +160,7 @@ def test_every_optimiser(name):
 
         for _ in range(5):
             optimizer.step(closure)
-        weights[device] = [p.data for p in model.parameters()]
+        weights[where] = [p.data for p in model.parameters()]
     for mine, theirs in zip(weights["cuda"], weights["cpu"], strict=True):
         agree(mine, theirs, np.float32)
 
@@ -208,3 +224,135 @@ def test_the_benchmark_runs(cuda, request):
     assert gpu.ratio(gpu.chain(64), gpu.copy(64), 1) > 0.0
     if request.config.getoption("--device") == "cpu":
         assert gpu.report(1).startswith("Not measured: ")
+
+
+class TestTheDeviceOfABlock:
+    def test_what_is_made_inside_is_made_there(self, cuda):
+        with device("cuda"):
+            made_there = [Tensor([1.0]), Tensor(np.ones(2)), zeros(2), arange(3), rand(2)]
+            model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+            lists = Tensor([1.0, 2.0]) * [3.0, 4.0]
+            kept = [zeros(2, device="cpu"), *model.state_dict().values()]
+        assert {x.device for x in made_there} == {"cuda"}
+        assert {x.device for x in [*model.parameters(), *model.buffers()]} == {"cuda"}
+        assert lists.tolist() == [3.0, 8.0]
+        assert [x.device for x in kept][:2] == ["cpu", "cuda"]
+        assert zeros(2).device == "cpu"
+
+    def test_a_model_made_there_has_the_weights_of_one_made_on_the_cpu(self):
+        manual_seed(0)
+        here = nn.Linear(2, 3)
+        manual_seed(0)
+        with device("cuda"):
+            there = nn.Linear(2, 3)
+        assert there.weight.tolist() == here.weight.tolist()
+
+    def test_blocks_nest_and_end_after_errors(self):
+        with device("cuda"):
+            with device("cpu"):
+                assert zeros(1).device == "cpu"
+            with pytest.raises(ZeroDivisionError), device("cpu"):
+                _ = 1 // 0
+            assert zeros(1).device == "cuda"
+        assert zeros(1).device == "cpu"
+
+    def test_other_threads_keep_theirs(self):
+        seen = []
+        with device("cuda"):
+            other = threading.Thread(target=lambda: seen.append(zeros(1).device))
+            other.start()
+            other.join()
+        assert seen == ["cpu"]
+
+    def test_what_exists_stays_where_it_is(self):
+        x, model = Tensor([1.0]), nn.Linear(1, 1)
+        with device("cuda"):
+            assert Tensor(x).device == x.detach().device == "cpu"
+            assert model.to("float64").weight.device == "cpu"
+            assert model.state_dict()["weight"].device == "cpu"
+            model(Tensor([[1.0]], device="cpu")).sum().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+
+    def test_batches_come_there(self):
+        examples = data.TensorDataset(Tensor([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]))
+        loader = data.DataLoader(examples, batch_size=2)
+        with device("cuda"):
+            assert {x.device for batch in loader for x in batch} == {"cuda"}
+        assert {x.device for batch in loader for x in batch} == {"cpu"}
+
+    def test_a_compiled_function_makes_its_tensors_there(self):
+        f = compile(lambda x: x + zeros(2) + Tensor(np.ones(2, "f4")))
+        with device("cuda"):
+            assert f(Tensor([1.0, 2.0])).tolist() == [2.0, 3.0]
+        assert f(Tensor([1.0, 2.0])).device == "cpu"
+        g = compile(lambda x: x * rand(2) + np.ones(2, "f4"))
+        with device("cuda"):
+            first, second = g(zeros(2) + 1.0), g(zeros(2) + 1.0)
+        assert first.device == "cuda"
+        assert first.tolist() != second.tolist()
+
+    def test_names_are_checked(self):
+        with pytest.raises(ValueError, match="'gpu', not 'cpu' or 'cuda'"), device("gpu"):
+            pass
+        with pytest.raises(ValueError, match="tf32"), device("cpu", tf32=True):
+            pass
+
+    @pytest.mark.parametrize("allowed", [True, False])
+    def test_short_digits_are_asked_for(self, allowed):
+        from cupy._core import _routines_linalg as settings
+
+        before = settings.get_compute_type("f")
+        with device("cuda", tf32=allowed):
+            wanted = settings.COMPUTE_TYPE_TF32 if allowed else settings.COMPUTE_TYPE_DEFAULT
+            assert settings.get_compute_type("f") == wanted
+        assert settings.get_compute_type("f") == before
+
+
+def test_half_precision_is_a_dtype():
+    with device("cuda"):
+        model = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 1)).to("float16")
+        x = Tensor(np.ones((2, 3)), dtype="float16")
+    loss = (model(x) ** 2).mean()
+    loss.backward()
+    optim.SGD(model.parameters(), lr=0.1).step()
+    assert loss.dtype == np.float16
+    assert {str(p.dtype) for p in model.parameters()} == {"float16"}
+    assert {str(p.grad.dtype) for p in model.parameters()} == {"float16"}
+
+
+def test_random_numbers_are_drawn_on_the_device_from_the_seed_of_the_host():
+    x = Tensor(np.zeros(1000, "f4")).to("cuda")
+    manual_seed(3)
+    first = [ops.uniform_like(x), ops.normal_like(x)]
+    manual_seed(3)
+    again = [ops.uniform_like(x), ops.normal_like(x)]
+    assert [a.tolist() for a in first] == [a.tolist() for a in again]
+    assert first[0].tolist() != ops.uniform_like(x).tolist()
+    assert 0.0 <= min(first[0].tolist()) < 0.1 < 0.9 < max(first[0].tolist()) < 1.0
+    assert abs(first[1].mean().item()) < 0.2
+    assert {str(a.dtype) for a in first} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "wheel"), [("12.4", "cupy-cuda12x"), ("13.0", "cupy-cuda13x"), (None, "or cupy-")]
+)
+def test_the_wheel_that_is_missing_is_named(monkeypatch, tmp_path, shown, wheel):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if shown else str(tmp_path))
+    if shown:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\necho 'CUDA Version: {shown}'\n")
+        program.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(ModuleNotFoundError, match=f"pip install .*{wheel}"), device("cuda"):
+        pass
+
+
+def test_a_machine_without_a_card_is_told_so(cuda, monkeypatch):
+    def none():
+        raise RuntimeError("no driver")
+
+    for count in (none, lambda: 0):
+        monkeypatch.setattr(cuda.cuda.runtime, "getDeviceCount", count)
+        monkeypatch.delitem(arrays.NAMESPACES, cuda.ndarray, raising=False)
+        with pytest.raises(RuntimeError, match="needs a GPU; CuPy finds none"):
+            Tensor([1.0]).to("cuda")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         randn,
         zeros,
     )
+    from tinygrad_edu.engine.device import device
     from tinygrad_edu.engine.gradcheck import gradcheck, numeric_grad
     from tinygrad_edu.engine.tensor import Tensor
     from tinygrad_edu.engine.transforms import (
@@ -50,6 +51,7 @@ else:
         "": "data interop learn metrics nn ops optim plots train",
         "engine.backprop": "detect_anomaly grad",
         "engine.creation": "arange eye full linspace ones rand randn zeros",
+        "engine.device": "device",
         "engine.gradcheck": "gradcheck numeric_grad",
         "engine.tensor": "Tensor",
         "engine.transforms": "checkpoint hessian hvp jacobian jvp value_and_grad",
@@ -98,6 +100,7 @@ __all__ = [
     "compile",
     "data",
     "detect_anomaly",
+    "device",
     "diff",
     "draw",
     "explore",

@@ -37,6 +37,7 @@ class Mode:
     scope: tuple[str, ...] = ()
     effects: bool = True  # whether `assign` assigns
     tape: Any = None  # notes every operation and every new leaf, for a program
+    device: str | None = None  # where new tensors are made; None: where their data is
 
     annotates: bool = False  # whether new nodes get a Note or are noted: lines, a scope, a tape
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.data.dataset import read
+from tinygrad_edu.engine.device import placed
 from tinygrad_edu.ops.random import generator_or_default
 
 Generator = numpy.random.Generator
@@ -30,7 +31,8 @@ class DataLoader:
     generator : a `numpy.random.Generator`; without one the loader seeds its own, once, from the
         one that `manual_seed` seeds.
 
-    The names are PyTorch's.  Batches are made in this process, when they are asked for.
+    The names are PyTorch's.  Batches are made in this process, when they are asked for; inside
+    ``with device("cuda")`` their tensors come on the card.
 
     Raises ValueError for options that exclude each other and a batch size below 1, TypeError for a
     generator of another kind.
@@ -115,9 +117,9 @@ class DataLoader:
                 indices = order[position]
             self._position = position + 1
             if collate is None:
-                yield read(self.dataset, indices)
+                yield placed(read(self.dataset, indices))
             else:
-                yield collate([self.dataset[int(i)] for i in indices])
+                yield placed(collate([self.dataset[int(i)] for i in indices]))
         self._position = self._order = self._drawn_from = None
 
     def _draw(self) -> tuple[Any, Any]:

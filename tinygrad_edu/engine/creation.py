@@ -1,7 +1,8 @@
 """Tensors out of nothing: constants, ranges and random numbers.
 
 Shapes may be given as numbers or as one tuple: ``zeros(2, 3)`` is ``zeros((2, 3))``.  All take
-``dtype`` (float32 by default), ``requires_grad``, ``device`` and ``name``, as `Tensor` does.
+``dtype`` (float32 by default), ``requires_grad``, ``device`` (that of the `device` block around)
+and ``name``, as `Tensor` does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.node import current_mode
 from tinygrad_edu.ops.random import generator_or_default
 
@@ -123,5 +125,10 @@ def _drawn(draw: Callable[[], Any], dtype: Any, options: dict[str, Any]) -> Tens
     out = Tensor(numpy.asarray(draw(), dtype), **options)
     tape = current_mode().tape
     if tape is not None:
-        tape.source(out, lambda: numpy.asarray(draw(), dtype), draws=True)
+        there = out.device
+        tape.source(
+            out,
+            lambda: NUMPY.to_device(numpy.asarray(draw(), dtype), device=there),
+            draws=True,
+        )
     return out

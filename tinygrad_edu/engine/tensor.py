@@ -32,7 +32,7 @@ class Tensor(Operators):
     data : a number, which has shape (), nested lists, an array or a Tensor; copied.
     dtype : Python numbers and lists become float32 (bools stay bool); arrays keep theirs.
     requires_grad : whether backward passes fill ``.grad``; floating dtypes only.
-    device : "cpu", or "cuda" where CuPy is installed.
+    device : "cpu", or "cuda" where CuPy is installed; see `tinygrad_edu.device` for whole blocks.
     name : a label for pictures and messages.
 
     ``.data`` and ``.grad`` are arrays; ``.grad`` is None until a gradient arrives.  Write through
@@ -58,11 +58,14 @@ class Tensor(Operators):
         name: str | None = None,
     ) -> None:
         array = _to_array(data, dtype)
-        tape = current_mode().tape
-        if tape is not None and isinstance(data, numpy.ndarray):
-            tape.source(self, lambda: _to_array(data, dtype))
+        mode = current_mode()
+        if device is None and array.__class__ is numpy.ndarray and not isinstance(data, Tensor):
+            device = mode.device
         if device is not None:
             array = namespace_of(array).to_device(array, device=device)
+        if mode.tape is not None and isinstance(data, numpy.ndarray):
+            there = device or "cpu"
+            mode.tape.source(self, lambda: NUMPY.to_device(_to_array(data, dtype), device=there))
         if requires_grad:
             _check_floating(array)
         self._begin(array, bool(requires_grad), name)

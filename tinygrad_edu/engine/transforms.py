@@ -21,7 +21,7 @@ def as_leaf(x: Any) -> Node:
     if isinstance(x, Value):
         return Value(x.data, name=x.name)
     if isinstance(x, Tensor):
-        return Tensor(x.data, requires_grad=True, name=x.name)
+        return Tensor(x.data, requires_grad=True, name=x.name, device=x.device)
     if isinstance(x, numpy.ndarray | list | tuple):
         return Tensor(x, requires_grad=True)
     return Value(x)

@@ -8,11 +8,13 @@ products then have a kernel of their own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -32,6 +34,22 @@ class Cuda(Arrays):
     def capturing(self) -> bool:
         """Whether launches are being recorded instead of run."""
         return bool(self.library.cuda.get_current_stream().is_capturing())
+
+    @contextlib.contextmanager
+    def tf32(self, allowed: bool) -> Iterator[None]:
+        """Inside the block products of float32 are, or are not, computed with TF32's short digits.
+
+        CuPy offers it by an environment variable, read once; this is the setting behind that.
+        """
+        from cupy._core import _routines_linalg as settings
+
+        before = settings.get_compute_type("f")
+        wanted = settings.COMPUTE_TYPE_TF32 if allowed else settings.COMPUTE_TYPE_DEFAULT
+        settings.set_compute_type("f", wanted)
+        try:
+            yield
+        finally:
+            settings.set_compute_type("f", before)
 
     def _asarray(self, x: Any, dtype: Any = None) -> Array:
         if not isinstance(x, self.ndarray) and self.capturing():

@@ -72,5 +72,5 @@ def _checked(batch: Any) -> Any:
 
 def _placed(x: Any, device: str) -> Any:
     if isinstance(x, numpy.ndarray):
-        x = Tensor(x)
+        return Tensor(x, device=device)
     return x.to(device) if isinstance(x, Tensor) else x

@@ -15,6 +15,7 @@ import numpy
 
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
+from tinygrad_edu.namespaces.arrays import namespace_of
 from tinygrad_edu.node import current_mode, nodes_in
 
 if TYPE_CHECKING:
@@ -365,7 +366,7 @@ class Module:
         >>> list(nn.Sequential(nn.Linear(2, 3)).state_dict())
         ['0.weight', '0.bias']
         """
-        return {name: Tensor(tensor.data) for name, tensor in self._state().items()}
+        return {name: Tensor(tensor) for name, tensor in self._state().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Differences:
         """Take over the values of `state_dict`, from here or from PyTorch, in the module's dtype.
@@ -456,9 +457,7 @@ def _dotted(prefix: str, name: str) -> str:
 
 def _moved(array: Any, device: str | None, dtype: Any) -> Any:
     """The array on another device, in another dtype if it is floating."""
-    tensor = Tensor(array)
-    if device is not None:
-        tensor = tensor.to(device)
+    tensor = Tensor(array, device=device or namespace_of(array).device)
     if dtype is not None and array.dtype.kind == "f":
         tensor = ops.astype(tensor, dtype=dtype)
     return tensor.data

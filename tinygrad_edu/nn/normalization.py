@@ -56,8 +56,8 @@ class _BatchNorm(_Normalised):
         self._make((num_features,), affine, bias, factory)
         if track_running_stats:
             zero = empty_parameter(num_features, **factory).data
-            self.register_buffer("running_mean", Tensor(zero))
-            self.register_buffer("running_var", Tensor(zero + 1))
+            self.register_buffer("running_mean", Tensor(zero, device=device))
+            self.register_buffer("running_var", Tensor(zero + 1, device=device))
             self.register_buffer("num_batches_tracked", Tensor(0, dtype="int64", device=device))
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):

@@ -59,7 +59,7 @@ KINDS = {
         RotaryPositionalEncoding SinusoidalPositionalEncoding""",
     "39": "conv_transpose Upsample interpolate",
     "41": "export_onnx export_program",
-    "42": "to_device",
+    "42": "to_device device",
 }
 
 

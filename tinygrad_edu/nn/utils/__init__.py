@@ -56,10 +56,12 @@ def clip_grad_norm_(
     [0.6, 0.8]
     """
     found = _with_gradient(parameters)
-    total = get_total_norm([Tensor(p.grad) for p in found], norm_type, error_if_nonfinite)
+    total = get_total_norm(
+        [Tensor(p.grad, device=p.device) for p in found], norm_type, error_if_nonfinite
+    )
     factor = min(max_norm / (total.item() + 1e-6), 1.0)
     for p in found:
-        p.grad = (factor * Tensor(p.grad)).data
+        p.grad = (factor * Tensor(p.grad, device=p.device)).data
     return total
 
 
@@ -75,7 +77,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     [1.0, -0.5]
     """
     for p in _with_gradient(parameters):
-        p.grad = ops.clip(Tensor(p.grad), min=-clip_value, max=clip_value).data
+        p.grad = ops.clip(Tensor(p.grad, device=p.device), min=-clip_value, max=clip_value).data
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

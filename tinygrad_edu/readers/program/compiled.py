@@ -62,7 +62,7 @@ class Compiled:
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any], nodes: list[Node]) -> Entry:
         """The program for these arguments, traced if there is none; their nodes go to `nodes`."""
-        key: list[Any] = [current_mode().recording, edition()]
+        key: list[Any] = [current_mode().recording, current_mode().device, edition()]
         for x in args:
             _describe(x, nodes, key)
         for name in kwargs:
