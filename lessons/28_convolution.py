@@ -14,8 +14,6 @@
 # question. In the middle: does it get brighter to the right? On the right: does it downwards?
 
 # %%
-from importlib.util import find_spec
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -164,11 +162,8 @@ for _ in range(10):
     assert np.allclose(fast, ops.conv2d(Tensor(x), Tensor(w), stride=int(stride)).data)
 shapes = (2, 2, 5, 4), (3, 2, 2, 2)
 gradcheck(toy_conv2d, [random.normal(size=shape) for shape in shapes])
-if find_spec("torch") and learn.pick(full=True, quick=False):
-    import torch
-
-    theirs = torch.nn.functional.conv2d(torch.tensor(x), torch.tensor(w), stride=int(stride))
-    assert np.allclose(fast, theirs.numpy())
+for name in ("unfold", "conv1d", "conv2d", "max_pool2d"):
+    learn.beside_torch(name)  # results and gradients, where PyTorch is installed
 learn.source(ops.conv2d)
 
 # %% [markdown]

@@ -320,7 +320,11 @@ except ValueError as error:
 # | `model.summary(x)` | none; the package `torchinfo` has `summary(model, ...)` |
 # | multiply-adds | "MACs"; "FLOPs" are twice as many, but many say FLOPs and mean these |
 # | the zoo | `torchvision.models`: `alexnet`, `vgg16`, in their full size |
-#
+
+# %%
+learn.beside_torch(small, Tensor(np.random.default_rng(0).random((8, 1, 8, 8))))  # the CNN
+
+# %% [markdown]
 # ## To read
 #
 # K. Simonyan and A. Zisserman, *Very deep convolutional networks for large-scale image

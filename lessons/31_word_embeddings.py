@@ -131,6 +131,7 @@ total = ops.sum(table(Tensor(words)) * Tensor(g))
 total.backward()
 print(table.weight.grad)
 assert np.array_equal(back(g, words, 3), table.weight.grad)
+learn.beside_torch(table, Tensor(words))
 draw(total, names={"table": table.weight}, show=["data", "grad"])
 
 # %% [markdown]

@@ -314,7 +314,12 @@ except RuntimeError as error:
 # ## What PyTorch calls this
 #
 # `nn.RNN`, `nn.RNNCell`, `h.detach()` and `nn.utils.clip_grad_norm_` have the same names there.
-#
+
+# %%
+learn.beside_torch(cell, Tensor(xs[0]), Tensor(hs[0]))
+learn.beside_torch(nn.RNN(2, 3), Tensor(xs))
+
+# %% [markdown]
 # ## To read
 #
 # R. Pascanu, T. Mikolov, Y. Bengio, *On the difficulty of training recurrent neural networks*, ICML

@@ -322,7 +322,12 @@ except ValueError as error:
 # | nll, in nats for a letter | `nn.CrossEntropyLoss()` of the scores |
 # | `cool(softmax(scores), t)` | `softmax(scores / t)`, the same |
 # | the draw | `torch.multinomial(chances, 1)` |
-#
+
+# %%
+learn.beside_torch(mlp, Tensor(kept[:30].reshape(10, 3)))
+learn.beside_torch(writer.lstm, writer.embedding(Tensor(kept[:30].reshape(10, 3))))
+
+# %% [markdown]
 # ## To read
 #
 # C. Shannon, *Prediction and entropy of printed English*, Bell System Technical Journal 30 (1951):

@@ -280,7 +280,12 @@ except ValueError as error:
 # | `nn.GRU(..., bidirectional=True)` | the same |
 # | `nn.functional.scaled_dot_product_attention(q, k, v, mask, scale=1.0)` | the same; True: seen |
 # | `beam` | none; libraries for language models call it `num_beams` |
-#
+
+# %%
+learn.beside_torch(translator.encoder, translator.read(x))
+learn.beside_torch("scaled_dot_product_attention")
+
+# %% [markdown]
 # ## To read
 #
 # D. Bahdanau, K. Cho and Y. Bengio, *Neural machine translation by jointly learning to align and

@@ -182,6 +182,7 @@ layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=T
 x = np.random.default_rng(0).normal(size=(5, 8))
 with no_grad():
     assert np.allclose(block(layer, x), layer(Tensor(x), is_causal=True).data, rtol=1e-6)
+learn.beside_torch(layer, Tensor(x))
 learn.source(nn.TransformerEncoderLayer.forward)
 
 # %% [markdown]
@@ -290,8 +291,7 @@ train(writer, data.TokenWindows(seen, length, stride=learn.pick(full=21, quick=1
 held = data.TokenWindows(unseen, length)
 with no_grad():
     parts = [held.batch(range(i, len(held), 16)) for i in range(16)]
-    losses = [nn.functional.cross_entropy(writer(x).mT, y).item() for x, y in parts]
-loss = np.mean(losses)
+    loss = np.mean([nn.functional.cross_entropy(writer(x).mT, y).item() for x, y in parts])
 print(f"transformer: {loss:.2f} nats a letter, {trigram - loss:.2f} below triples")
 assert loss < learn.pick(full=trigram - 0.2, quick=5.0)
 guess.reveal(guess.choices[int(loss < trigram + 0.05) + int(loss < trigram - 0.1)])

@@ -273,7 +273,12 @@ except ValueError as error:
 # | `nn.Conv2d(1, 32, kernel_size=2, stride=2)` | the same, `conv_proj` |
 # | `model.places` | `encoder.pos_embedding`, drawn with the scale 0.02 |
 # | `nn.LearnedPositionalEncoding` | none: a parameter that is added |
-#
+
+# %%
+learn.beside_torch(model.embed, digit)
+learn.beside_torch(model.blocks, model.pieces(digit))
+
+# %% [markdown]
 # ## To read
 #
 # A. Dosovitskiy and others, *An image is worth 16x16 words*, arXiv:2010.11929 (2020): figure 7 has

@@ -312,7 +312,12 @@ except ValueError as error:
 # | `nn.Sequential`, `nn.MSELoss` | the same |
 # | `ops.normal_like(mean)` | `torch.randn_like(mean)` |
 # | `kl(mean, log_var)` | `torch.distributions.kl_divergence(Normal(...), Normal(0, 1))` |
-#
+
+# %%
+learn.beside_torch(flat.encoder, Tensor(new[:32]))
+learn.beside_torch(flat.decoder, Tensor(codes[:32]))
+
+# %% [markdown]
 # ## To read
 #
 # D. Kingma and M. Welling, *Auto-encoding variational Bayes*, ICLR 2014: sections 2.3 and 2.4, and

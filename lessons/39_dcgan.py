@@ -326,7 +326,12 @@ except ValueError as error:
 # | `nn.ConvTranspose2d`, `nn.LeakyReLU(0.2)` | the same |
 # | `ops.softplus(-s).mean()` | `F.binary_cross_entropy_with_logits(s, ones)` |
 # | `optim.AveragedParameters(...)` | `torch.optim.swa_utils.AveragedModel` |
-#
+
+# %%
+learn.beside_torch(generator.grow, Tensor(np.random.default_rng(0).normal(size=(8, 64, 2, 2))))
+learn.beside_torch(critic, Tensor(new[:32]))
+
+# %% [markdown]
 # ## To read
 #
 # A. Radford, L. Metz and S. Chintala, *Unsupervised representation learning with deep convolutional

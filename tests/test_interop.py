@@ -186,6 +186,41 @@ def test_what_pytorch_does_not_have_is_named():
         interop.to_torch(layer)
 
 
+@pytest.mark.parity
+def test_a_module_is_compared_and_left_as_it_is():
+    pytest.importorskip("torch")
+    manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.Flatten(), nn.Linear(16, 3))
+    model.eval()(randn(5, 1, 6)).sum().backward()
+    before = [p.grad.copy() for p in model.train().parameters()]
+    found = interop.module_parity(model, randn(5, 1, 6))
+    assert (found.name, found.dtype, found.largest < 1e-12) == ("Sequential", "float64", True)
+    for p, g in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.grad, g)
+        assert p.dtype == np.float32
+    assert model[1].running_mean.tolist() == [0.0] * 4
+    memory = interop.module_parity(nn.LSTM(2, 3), randn(4, 2, 2))  # a tuple within a tuple
+    assert memory.backward < 1e-12
+    frozen = nn.Embedding(5, 2)
+    frozen.weight.requires_grad = False
+    assert interop.module_parity(frozen, Tensor(np.array([2, 0, 2]))) == interop.Difference(
+        "Embedding", "float64", 0.0, None
+    )
+
+
+@pytest.mark.parity
+def test_a_wrong_module_is_noticed(monkeypatch):
+    pytest.importorskip("torch")
+    layer = nn.Linear(3, 2)
+    nn.init.zeros_(layer.bias)  # forgotten, it shows in its gradient alone
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: x @ self.weight.T)
+    found = interop.module_parity(layer, randn(4, 3))
+    assert found.forward < 1e-12
+    assert found.backward > 0.5
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: 1.001 * (x @ self.weight.T))
+    assert interop.module_parity(layer, randn(4, 3)).forward > 1e-5
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_every_module_becomes_a_program_of_numpy(name):
     for config in unpacked(name)[:3]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, Value, draw, learn, ops
+from tinygrad_edu import Tensor, Value, draw, learn, nn, ops, randn
 from tinygrad_edu.learn import catalogue, cells, checking, exercises, keeping, notebooks, oracles
 from tinygrad_edu.learn.exercises import Exercise, Wrong
 
@@ -372,6 +372,30 @@ def test_pick_follows_the_mode(monkeypatch):
     monkeypatch.setenv("TINYGRAD_EDU_MODE", "fast")
     with pytest.raises(ValueError, match="'full' or 'quick', not 'fast'"):
         learn.mode()
+
+
+@pytest.mark.parametrize("why", ["quick mode", "no PyTorch"])
+def test_nothing_is_compared_with_pytorch(why, monkeypatch, capsys):
+    monkeypatch.setenv("TINYGRAD_EDU_MODE", "quick" if why == "quick mode" else "full")
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it would fail
+    if why == "no PyTorch":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    learn.beside_torch(nn.Linear(2, 1), randn(3, 2))
+    assert capsys.readouterr().out.startswith("Linear: in full mode, with PyTorch installed")
+
+
+@pytest.mark.parity
+def test_a_layer_is_shown_beside_pytorchs(monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("TINYGRAD_EDU_MODE", "full")
+    learn.beside_torch(nn.Linear(2, 1), randn(3, 2))
+    learn.beside_torch("tanh")
+    linear, tanh = capsys.readouterr().out.splitlines()
+    assert linear.startswith("Linear beside PyTorch's: results within ")
+    assert "gradients within " in tanh
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: 1.001 * (x @ self.weight.T))
+    with pytest.raises(AssertionError, match="Linear is not PyTorch's: Difference"):
+        learn.beside_torch(nn.Linear(2, 1), randn(3, 2))
 
 
 def test_begin_leaves_blas_one_thread():

@@ -11,7 +11,7 @@
 
 from tinygrad_edu.interop.dlpack import from_dlpack
 from tinygrad_edu.interop.onnx import export_onnx
-from tinygrad_edu.interop.parity import Difference, parity
+from tinygrad_edu.interop.parity import Difference, module_parity, parity
 from tinygrad_edu.interop.pytorch import from_torch, to_torch
 from tinygrad_edu.interop.standalone import export_program
 
@@ -21,6 +21,7 @@ __all__ = [
     "export_program",
     "from_dlpack",
     "from_torch",
+    "module_parity",
     "parity",
     "to_torch",
 ]

@@ -1,11 +1,12 @@
-"""Every operation beside PyTorch's: how far apart the results are, and the gradients.
+"""Operations and modules beside PyTorch's: how far apart the results are, and the gradients.
 
 For each operation there is one example, with options that are not the defaults; PyTorch's side is
-in `counterparts`.
+in `counterparts`. A module is its own example: PyTorch's is made by `to_torch`.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 from tinygrad_edu import ops
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.interop.counterparts import counterparts
-from tinygrad_edu.interop.pytorch import torch_module
+from tinygrad_edu.interop.pytorch import to_torch, torch_module
+from tinygrad_edu.nn import Module
 
 _TWO = ((2, 3), (2, 3))
 _LOWER = [[True, False, False], [True, True, False], [True, True, True]]
@@ -102,7 +104,7 @@ _POSITIVE = {"sqrt", "rsqrt", "log", "log2", "log10", "log1p", "power"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """How far an operation is from PyTorch's in one dtype.
+    """How far an operation or a module is from PyTorch's in one dtype.
 
     forward, backward : the largest difference of a number, over the largest number or 1; `backward`
         is None where there is no gradient.
@@ -161,30 +163,65 @@ def operands(name: str, dtype: str = "float64") -> tuple[list[np.ndarray], dict[
     return arrays, options
 
 
+def module_parity(module: Module, *inputs: Tensor) -> Difference:
+    """A module's results and gradients beside those of PyTorch's module with the same weights.
+
+    inputs : what it is called with; the gradients of those that are floats count too, beside those
+        of its parameters.
+    Both sides compute in float64, on copies, in the module's mode: it stays as it is.
+
+    Raises ImportError without PyTorch, and TypeError for a module that PyTorch does not have.
+
+    Built in lesson 27.
+    """
+    torch = torch_module()
+    ours = copy.deepcopy(module).double()
+    ours.zero_grad()  # the copy has the gradients, too
+    theirs = to_torch(ours)
+    arrays = [a.data.astype(float) if a.data.dtype.kind == "f" else a.data for a in inputs]
+    wanted = [a.dtype.kind == "f" for a in arrays]
+    x = [Tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
+    y = [torch.tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
+    pairs = [(p, q) for p, q, need in zip(x, y, wanted, strict=True) if need]
+    named = dict(theirs.named_parameters())
+    pairs += [(p, named[name]) for name, p in ours.named_parameters()]
+    mine, other = _several(ours(*x)), _several(theirs(*y))
+    return Difference(type(module).__name__, "float64", *_distances(torch, mine, other, pairs))
+
+
 def _difference(torch: Any, name: str, theirs: Any, dtype: str) -> Difference:
     op = ops.lookup(name)
     arrays, options = operands(name, dtype)
     wanted = [a.dtype.kind == "f" for a in arrays]
     x = [Tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
     y = [torch.tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
+    pairs = [(p, q) for p, q, need in zip(x, y, wanted, strict=True) if need]
     mine, other = _several(op(*x, **options)), _several(theirs(*y, **op.fill(options)))
+    return Difference(name, dtype, *_distances(torch, mine, other, pairs))
+
+
+def _distances(
+    torch: Any, mine: Sequence[Any], other: Sequence[Any], pairs: Iterable[tuple[Any, Any]]
+) -> tuple[float, float | None]:
+    """Of the results, and, the same slopes sent back through both, of the gradients of `pairs`."""
     forward = max(_distance(a.data, b.detach().numpy()) for a, b in zip(mine, other, strict=True))
     if forward == np.inf or not any(out.requires_grad for out in other):
-        return Difference(name, dtype, forward, None)
+        return forward, None
     for a, b in zip(mine, other, strict=True):
-        g = np.linspace(0.5, 1.5, a.data.size).reshape(a.shape).astype(a.data.dtype)
-        a.backward(g)
-        b.backward(torch.tensor(g), retain_graph=True)
-    backward = max(
-        _distance(_or_zeros(p.grad, p.data), _or_zeros(q.grad, p.data))
-        for p, q, need in zip(x, y, wanted, strict=True)
-        if need
+        if b.requires_grad:
+            g = np.linspace(0.5, 1.5, a.data.size).reshape(a.shape).astype(a.data.dtype)
+            a.backward(g)
+            b.backward(torch.tensor(g), retain_graph=True)
+    return forward, max(
+        _distance(_or_zeros(p.grad, p.data), _or_zeros(q.grad, p.data)) for p, q in pairs
     )
-    return Difference(name, dtype, forward, backward)
 
 
-def _several(out: Any) -> Sequence[Any]:
-    return out if isinstance(out, tuple) else (out,)
+def _several(out: Any) -> list[Any]:
+    """The tensors of a result that may be a tuple, of tuples even."""
+    if isinstance(out, tuple | list):
+        return [x for part in out for x in _several(part)]
+    return [] if out is None else [out]
 
 
 def _or_zeros(g: Any, like: Any) -> Any:

@@ -9,6 +9,7 @@ In a lesson, after ``from tinygrad_edu import learn``::
     guess = learn.predict("up or down?", ["up", "down"])     # later: guess.reveal("up")
     learn.use_mine("relu", forward, rule)  # your functions inside the library's operation
     learn.pick(full=300, quick=30)         # a size by the mode the lesson runs in
+    learn.beside_torch(model, x)           # results and gradients, if PyTorch is installed
     learn.source(ops.relu)                 # the library's own lines
 
 For the command line and other programs::
@@ -28,6 +29,7 @@ For the command line and other programs::
 Progress lies in one file (`learn.keeping`); lessons and their checks lie in ``lessons/``.
 """
 
+from tinygrad_edu.learn.beside import beside_torch
 from tinygrad_edu.learn.catalogue import Lesson, find, lessons
 from tinygrad_edu.learn.checking import Checked, check, hint, solution
 from tinygrad_edu.learn.grading import Graded, grade
@@ -49,6 +51,7 @@ __all__ = [
     "Row",
     "Run",
     "begin",
+    "beside_torch",
     "check",
     "find",
     "grade",
