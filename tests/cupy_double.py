@@ -9,6 +9,7 @@ it, random numbers and cuBLAS raise then, as with CuPy.
 """
 
 import contextlib
+import functools
 import sys
 import time
 import types
@@ -47,7 +48,13 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if name.startswith("__"):
             raise AttributeError(name)
         found = getattr(self._host, name)
-        return wrapped(found, name) if callable(found) else on_device(found)
+        if not callable(found):
+            return on_device(found)
+
+        def method(x, *args, **options):
+            return getattr(x, name)(*args, **options)
+
+        return functools.partial(wrapped(method, name), self)
 
     def __getitem__(self, index):
         return launch(lambda x: x[places(index)], (self,), {})
@@ -125,10 +132,12 @@ def wrapped(function, name=""):
     """A function of NumPy over arrays of the device."""
 
     def call(*args, **options):
-        if capturing() and name in BLAS:
+        if capturing() is not None and name in BLAS:
             raise NotImplementedError("calling cuBLAS API during stream capture is unsupported")
         if name in READS:
             refuse_waiting()
+        if name.startswith("empty"):  # memory, no launch
+            return on_device(function(*map(on_host, args), **on_host(options)))
         out = options.pop("out", None)
         return launch(function, args, options, out)
 
@@ -143,7 +152,7 @@ def launch(function, args, options, out=None):
         change(lambda into, *xs: function(*xs, out=into, **options), out, *args)
         return out
     found = on_device(function(*hosts, **options))
-    if capturing():
+    if capturing() is not None:
         inputs = [x for x in hosts if isinstance(x, np.ndarray)]
         for place, made in enumerate(found if isinstance(found, tuple | list) else [found]):
             views = any(np.may_share_memory(made._host, x) for x in inputs)

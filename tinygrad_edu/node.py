@@ -38,8 +38,11 @@ class Mode:
     effects: bool = True  # whether `assign` assigns
     tape: Any = None  # notes every operation and every new leaf, for a program
     device: str | None = None  # where new tensors are made; None: where their data is
+    capture: Any = None  # notes what a recording of launches rests on
 
-    annotates: bool = False  # whether new nodes get a Note or are noted: lines, a scope, a tape
+    annotates: bool = (
+        False  # whether new nodes get a Note or are noted: lines, scope, tape, capture
+    )
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,7 +64,8 @@ current_mode = _MODE.get
 def set_mode(**changes: Any) -> Iterator[None]:
     """Change settings inside a ``with`` block; they return to what they were, error or not."""
     mode = dataclasses.replace(_MODE.get(), **changes)
-    annotates = mode.lines or bool(mode.scope) or mode.tape is not None
+    noted = mode.tape is not None or mode.capture is not None
+    annotates = mode.lines or bool(mode.scope) or noted
     token = _MODE.set(dataclasses.replace(mode, annotates=annotates))
     try:
         yield
@@ -354,9 +358,11 @@ def record(
 def annotation(
     mode: Mode, op: Op, out: Node, inputs: tuple[Node, ...], options: dict[str, Any]
 ) -> Note:
-    """The note of a new node, which a program being traced notes too."""
+    """The note of a new node, which a program being traced or recorded notes too."""
     if mode.tape is not None:
         mode.tape.result(op, out, inputs, options)
+    if mode.capture is not None:
+        mode.capture.operation(op.name, inputs, options, out)
     return Note(None, mode.scope, user_line() if mode.lines else None)
 
 
@@ -383,7 +389,17 @@ def check_values(check: Callable[..., object], *nodes: Node) -> None:
 
 
 def refuse_read(node: Node) -> None:
-    """Raise if a program is being traced, in which a value that is read would be fixed for ever."""
+    """Raise if a program is traced or recorded, in which a value that is read would be fixed."""
+    refuse_traced(node)
+    if current_mode().capture is not None:
+        raise RuntimeError(
+            f"the value of {describe(node)} was read on the host, which cannot wait for a number "
+            "while launches are recorded; use ops.where for a choice, and read after the call"
+        )
+
+
+def refuse_traced(node: Node) -> None:
+    """Raise if a program is traced: its steps are known from nodes alone."""
     if current_mode().tape is not None:
         raise TypeError(
             f"compile: the value of {describe(node)} was read while the program was traced, and a "

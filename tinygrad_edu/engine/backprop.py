@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from tinygrad_edu.namespaces.arrays import NAMESPACES, namespace_of
-from tinygrad_edu.node import Node, current_mode, describe, refuse_read, set_mode
+from tinygrad_edu.node import Node, current_mode, describe, refuse_traced, set_mode
 from tinygrad_edu.ops.registry import graph
 
 
@@ -180,11 +180,14 @@ def backward(root: Node, gradient: Any = None, *, free: bool = False) -> None:
     ValueError
         If the root has more than one element and no `gradient` is given, or shapes differ.
     """
-    refuse_read(root)
+    refuse_traced(root)
+    capture = current_mode().capture
     seeds = {root: _seed(root, gradient)}
     for leaf, g in walk(topological(root), seeds, store=not free, free=free).items():
         if leaf._note is not None and leaf._note.hooks:
             g = _run_hooks(leaf._note.hooks, g)
+        if capture is not None:
+            capture.gradient(leaf)
         leaf._grad = g if leaf._grad is None else leaf._grad + g
 
 
@@ -253,7 +256,7 @@ def register_hook(node: Node, hook: Callable[[Any], Any]) -> Callable[[], None]:
     What the hook returns, unless None, takes the gradient's place.  Returns a function that
     removes the hook.
     """
-    refuse_read(node)
+    refuse_traced(node)
     if node.note.hooks is None:
         node.note.hooks = []
     hooks = node.note.hooks

@@ -20,7 +20,15 @@ import numpy
 from tinygrad_edu import ops
 from tinygrad_edu.engine.operators import Operators
 from tinygrad_edu.namespaces.arrays import NAMESPACES, NUMPY, Array, cupy_arrays, namespace_of
-from tinygrad_edu.node import Node, check_bool, current_mode, describe, no_grad, refuse_read
+from tinygrad_edu.node import (
+    Node,
+    check_bool,
+    current_mode,
+    describe,
+    no_grad,
+    refuse_read,
+    refuse_traced,
+)
 from tinygrad_edu.ops.registry import Op, lookup
 
 
@@ -167,24 +175,33 @@ class Tensor(Operators):
     def data(self) -> Array:
         """The array.  Assigning it (``t.data -= lr * t.grad`` too) counts as a change."""
         if current_mode().tape is not None:
-            refuse_read(self)
+            refuse_traced(self)
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
-        if current_mode().tape is not None:
-            refuse_read(self)
-        if data is self._data:  # after an update in place, such as t.data -= step
+        mode = current_mode()
+        if mode.tape is not None:
+            refuse_traced(self)
+        if (
+            data is self._data and mode.capture is None
+        ):  # after an update in place, such as t.data -= step
             self._data = data.view()  # the array object is the version that graphs compare
             return
         array = data._data if isinstance(data, Tensor) else data
         xp = namespace_of(self._data)
-        array = xp.library.array(array, dtype=self._data.dtype)
+        if mode.capture is not None:
+            array = xp.asarray(array, dtype=self._data.dtype)
+        else:
+            array = xp.library.array(array, dtype=self._data.dtype)
         if array.shape != self._data.shape:
             raise ValueError(
                 f"cannot assign data of shape {array.shape} to {describe(self)}; make a new Tensor"
             )
-        self._data = array
+        if mode.capture is not None:
+            mode.capture.write(self, array)
+        else:
+            self._data = array
 
     @property
     def grad(self) -> Array | None:

@@ -80,6 +80,9 @@ class Cuda(Arrays):
         drawn = numpy.float64 if x.dtype.itemsize > 4 else numpy.float32
         return getattr(own, method)(x.shape, dtype=drawn).astype(x.dtype)
 
+    def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
+        return self.library.broadcast_to(x, shape)
+
     def matmul(self, x: Array, y: Array) -> Array:
         return self._product(x, y) if self.capturing() else super().matmul(x, y)
 

@@ -123,9 +123,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward``, the pre-hooks before it and the hooks after it."""
-        tape = current_mode().tape
-        if tape is not None:
-            tape.module(self)
+        mode = current_mode()
+        if mode.tape is not None:
+            mode.tape.module(self)
+        elif mode.capture is not None:
+            mode.capture.holds(lambda: self.training)
         if self._hooks or self._pre_hooks:
             out = self._run(args, kwargs)
         else:

@@ -11,7 +11,7 @@ import numpy
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.engine.value import Value
 from tinygrad_edu.namespaces.arrays import NUMPY, Array, Arrays, namespace_of
-from tinygrad_edu.node import Node, describe
+from tinygrad_edu.node import Node, current_mode, describe
 
 Params = Iterable[Any]  # of Tensors and Values, or of groups: dicts with the key "params"
 Group = dict[str, Any]
@@ -190,11 +190,34 @@ class Optimizer:
         Returns what `closure` returned, or None.
         """
         loss = closure() if closure is not None else None
+        capture = current_mode().capture
         for group in self.param_groups:
+            if capture is not None:
+                group = self._recorded(group, capture)
             for p in group["params"]:
                 if p.has_grad:
                     self._update_one(p, group)
         return loss
+
+    def _recorded(self, group: Group, capture: Any) -> Group:
+        """The options for a step whose launches are recorded: `lr` is read before each repetition.
+
+        The other options, and the arrays that are remembered, must stay what they are.
+        """
+        if "step" in self._state_names(group):
+            raise RuntimeError(
+                f"{self._name} counts its steps on the host, and launches that are repeated count "
+                "one step for ever; use SGD, or leave the optimiser's step out of what is recorded"
+            )
+
+        def rest() -> Any:
+            options = {name: value for name, value in group.items() if name not in ("params", "lr")}
+            arrays = [[id(p), *map(id, self.state.get(p, {}).values())] for p in group["params"]]
+            return options, arrays, [id(other) for other in self.param_groups]
+
+        capture.holds(rest)
+        like = numbers_of(group["params"][0])
+        return {**group, "lr": capture.number(lambda: group["lr"], like)}
 
     def _update_one(self, p: Any, group: Group) -> None:
         x, g = numbers_of(p), numbers_of(p, gradient=True)
@@ -340,7 +363,8 @@ def _blocks(
 ) -> Iterator[tuple[Array, Array, dict[str, Any]]]:
     """The arrays in parts of at most BLOCK elements, as views; whole where views cannot be had."""
     arrays = {name: a for name, a in state.items() if name != "step"}
-    if x.size <= BLOCK or not all(a.flags.c_contiguous for a in (x, g, *arrays.values())):
+    whole = x.size <= BLOCK or not isinstance(x, numpy.ndarray)  # a card has no such cache
+    if whole or not all(a.flags.c_contiguous for a in (x, g, *arrays.values())):
         yield x, g, state
         return
     x, g = x.reshape(-1), g.reshape(-1)

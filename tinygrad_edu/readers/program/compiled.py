@@ -6,16 +6,20 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy
-
 from tinygrad_edu.engine.backprop import grad
-from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.engine.value import Value
 from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.node import Node, current_mode, nodes_in, record, set_mode
 from tinygrad_edu.ops.random import watch_generators
 from tinygrad_edu.ops.registry import Op, edition, graph
+from tinygrad_edu.readers.program.arguments import (
+    describe_argument,
+    filled,
+    stand_in,
+    structure,
+)
 from tinygrad_edu.readers.program.batching import Vectorized
+from tinygrad_edu.readers.program.capture import Captured
 from tinygrad_edu.readers.program.drawing import graph_of
 from tinygrad_edu.readers.program.guards import Guards, names_of
 from tinygrad_edu.readers.program.loading import Loaded, load
@@ -64,10 +68,10 @@ class Compiled:
         """The program for these arguments, traced if there is none; their nodes go to `nodes`."""
         key: list[Any] = [current_mode().recording, current_mode().device, edition()]
         for x in args:
-            _describe(x, nodes, key)
+            describe_argument(x, nodes, key)
         for name in kwargs:
             key.append(name)
-            _describe(kwargs[name], nodes, key)
+            describe_argument(kwargs[name], nodes, key)
         found = tuple(key)
         for entry in self._entries.get(found, ()):
             if entry.guards.hold():
@@ -154,6 +158,7 @@ def compile(
     passes: tuple[str, ...] = tuple(PASSES),
     jit: str | None = None,
     memory: str | None = None,
+    capture: bool = False,
 ) -> Any:
     """f as a program: the first call records what f does, later ones run generated Python.
 
@@ -168,12 +173,23 @@ def compile(
     jit : "numba" compiles chains of arithmetic, and what `vectorize` returns, to machine code (the
         extra ``jit``), at about half a second for each chain that is new.
     memory : "low" keeps fewer results for the backward pass and computes the others again.
+    capture : whether what f does on a card is recorded and then sent there as a whole (a CUDA
+        graph), a training step with its ``backward()`` and ``optimizer.step()`` included; see
+        below.  It is not traced: the functions that f calls may be compiled ones.
 
     What is traced is what f does with nodes.  Other Python values, the numbers among the arguments
     and the branches they decide included, are baked in: a new number, shape, dtype, or mode
     (`train`, `no_grad`) makes a new program, a global number that changes goes unseen.  Reading the
     value of a node inside f (``bool``, ``float``, ``item``, ``numpy``, ``data``) raises TypeError,
     since a program must hold for every value.
+
+    With `capture` f runs as it is twice, is recorded the third time, and repeated from then on with
+    new arguments, which must not require gradients; what it returns are tensors without a history.
+    Weights may be assigned and learning rates changed in between; another shape, mode or option
+    records anew.  Not recorded, and refused by name: work on the CPU, values read on the host,
+    random numbers, gradients from before the step, and optimisers that count their steps, such as
+    Adam.  Products are then computed by a kernel of our own, since CuPy records no cuBLAS: it pays
+    for networks so small that sending takes the time.  Tested on a stand-in for CuPy alone.
 
     >>> from tinygrad_edu import Tensor, compile
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
@@ -185,7 +201,7 @@ def compile(
     Built in lesson 41.
     """
     if f is None:
-        return lambda f: compile(f, passes=passes, jit=jit, memory=memory)
+        return lambda f: compile(f, passes=passes, jit=jit, memory=memory, capture=capture)
     if not callable(f):
         raise TypeError(f"compile takes a function, not a {type(f).__name__}")
     unknown = [name for name in passes if name not in PASSES]
@@ -195,47 +211,14 @@ def compile(
         raise ValueError(f"compile: jit is {jit!r}, not None or 'numba'")
     if memory not in (None, "low"):
         raise ValueError(f"compile: memory is {memory!r}, not None or 'low'")
+    if capture:
+        if jit is not None or memory is not None or passes != tuple(PASSES):
+            raise ValueError(
+                "compile: capture=True records what f does as it is; give passes, jit and memory "
+                "to the functions that f calls"
+            )
+        return Captured(f)
     return Compiled(f, passes, jit, memory)
-
-
-def _describe(x: Any, nodes: list[Node], key: list[Any]) -> None:
-    """Append the nodes in an argument, and what a program depends on about it."""
-    if isinstance(x, Node):
-        nodes.append(x)
-        data = x._data
-        key.append((data.__class__, x.requires_grad))
-        if data.__class__ is not float:
-            key.append((data.shape, data.dtype))
-    elif isinstance(x, numpy.ndarray):
-        nodes.append(Tensor._constant(x))
-        key.append((numpy.ndarray, x.shape, x.dtype))
-    elif x.__class__ in (list, tuple):
-        key.append((x.__class__, len(x)))
-        for part in x:
-            _describe(part, nodes, key)
-    elif x.__class__ is dict:
-        key.append((dict, *x))
-        for part in x.values():
-            _describe(part, nodes, key)
-    elif x.__class__ in (int, float, bool, str, type(None)):
-        key.append((x.__class__, x))
-    else:
-        key.append(_Same(x))
-
-
-class _Same:
-    """An object as a key: equal to itself alone, and kept alive, so that nothing takes its id."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.thing is self.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
 
 
 class Entry:
@@ -245,8 +228,8 @@ class Entry:
         self.function = owner.function
         self.title = title = owner.__name__
         order: list[Node] = []
-        given = [_stand_in(x, order) for x in args]
-        named = {name: _stand_in(x, order) for name, x in kwargs.items()}
+        given = [stand_in(x, order) for x in args]
+        named = {name: stand_in(x, order) for name, x in kwargs.items()}
         tape = Tape()
         with _nothing_drawn():
             with set_mode(tape=tape, lines=True):
@@ -280,7 +263,7 @@ class Entry:
         self.arrays: Loaded | None = None  # the same source on arrays, once it is asked for
         self.loop: Callable[..., Any] | None = None  # and as a loop in machine code
         self.captured_wanted = [x for x in trace.captured if x.requires_grad]
-        self._structure = _structure(returned)
+        self._structure = structure(returned)
         handed: dict[Node, Any] = dict(zip(trace.captured, trace.captured, strict=True))
         handed |= {x: i for i, x in enumerate(order)}
         self._results = [handed.get(x, self._computed(k)) for k, x in enumerate(results)]
@@ -291,6 +274,10 @@ class Entry:
 
     def run(self, nodes: list[Node], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results for these arguments, as nodes."""
+        capture = current_mode().capture
+        if capture is not None:
+            capture.operation(self.title, [*nodes, *self.captured])
+            capture.holds(self.guards.hold)
         data = [x._data for x in nodes]
         data += [x._data for x in self.captured]
         outs, seen, kept = self.loaded.forward(*data)
@@ -314,26 +301,7 @@ class Entry:
             else:
                 options = {"run": Run(self, next(saved), args, kwargs)}
                 results.append(record(how, engine, out, touched, touched_data, options, True))
-        return _filled(self._structure, iter(results))
-
-
-def _stand_in(x: Any, order: list[Node]) -> Any:
-    """An argument in which every node and array has become a leaf of its own, noted in `order`."""
-    if isinstance(x, Node):
-        node = x.engine._constant(x._data)
-        node.requires_grad = x.requires_grad
-        if x.name:
-            node.name = x.name
-        order.append(node)
-        return node
-    if isinstance(x, numpy.ndarray):
-        order.append(Tensor._constant(x))
-        return order[-1]
-    if x.__class__ in (list, tuple):
-        return x.__class__([_stand_in(part, order) for part in x])
-    if x.__class__ is dict:
-        return {name: _stand_in(part, order) for name, part in x.items()}
-    return x
+        return filled(self._structure, iter(results))
 
 
 @contextlib.contextmanager
@@ -385,28 +353,3 @@ def _operation(entry: Entry, k: int) -> Op:
     made = Op(program, symbol="program", latex=None, differentiable=True)
     made.rule = rule
     return made
-
-
-def _structure(x: Any) -> Any:
-    """What a function returned, with a mark in the place of every node."""
-    if isinstance(x, Node):
-        return _NODE
-    if x.__class__ in (list, tuple):
-        return x.__class__([_structure(part) for part in x])
-    if x.__class__ is dict:
-        return {name: _structure(part) for name, part in x.items()}
-    return x
-
-
-_NODE = object()
-
-
-def _filled(structure: Any, nodes: Iterator[Node]) -> Any:
-    """The structure with nodes in the places of the marks."""
-    if structure is _NODE:
-        return next(nodes)
-    if structure.__class__ in (list, tuple):
-        return structure.__class__([_filled(part, nodes) for part in structure])
-    if structure.__class__ is dict:
-        return {name: _filled(part, nodes) for name, part in structure.items()}
-    return structure
