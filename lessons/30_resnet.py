@@ -35,12 +35,11 @@ class Mean(nn.Module):
 
 # %%
 def network(pair, pairs):
-    """One convolution, three stages of `pairs` pairs (two stages halve the map), a linear layer."""
+    """A convolution, three stages of `pairs` pairs (the second halves the map), a linear layer."""
     layers = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU()]
-    for inputs, outputs, stride in ((8, 8, 1), (8, 16, 2), (16, 32, 2)):
-        layers.append(pair(inputs, outputs, stride))
-        layers += [pair(outputs, outputs, 1) for _ in range(pairs - 1)]
-    model = nn.Sequential(*layers, Mean(), nn.Linear(32, 10))
+    for stride in (1, 2, 1):
+        layers += [pair(8, 8, stride if i == 0 else 1) for i in range(pairs)]
+    model = nn.Sequential(*layers, Mean(), nn.Linear(8, 10))
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)  # lesson 18
@@ -55,7 +54,7 @@ def plain(inputs, outputs, stride, norm=nn.Identity):  # Identity changes nothin
     return nn.Sequential(first, norm(outputs), nn.ReLU(), second, norm(outputs), nn.ReLU())
 
 
-def train_it(model, examples, epochs, lr=2e-3, batch_size=64):
+def train_it(model, examples, epochs, lr=7e-3, batch_size=64):
     optimizer = optim.Adam(model.parameters(), lr=lr)
     if learn.pick(full=False, quick=True):
         examples, epochs = data.Subset(examples, range(96)), 1
@@ -70,11 +69,11 @@ def share_read(model, x=pictures, y=written):
 
 
 # %%
-def compare(made, looks):
+def compare(made, looks, seed=0):
     """Train each for five epochs; a curve of the training loss for each."""
     axes = plt.figure(figsize=(6.4, 3), layout="constrained").gca()
     for (name, make), look in zip(made.items(), looks, strict=True):
-        manual_seed(0)
+        manual_seed(seed)
         model = make()
         losses = train_it(model, train_set, 5)
         reads[name] = share_read(model)
@@ -133,6 +132,7 @@ def toy_batch_norm(x, gamma, beta):
 maps = Tensor(np.random.default_rng(0).normal(2.0, 3.0, size=(5, 4, 6, 6)))
 norm = nn.BatchNorm2d(4).double()
 assert np.allclose(norm(maps).data, toy_batch_norm(maps, norm.weight, norm.bias).data)
+learn.beside_torch(norm, maps)
 learn.source(nn.BatchNorm2d.forward)
 
 # %% [markdown]
@@ -178,11 +178,10 @@ draw(block(x), show=["scopes"], detail="compact", direction="TB")
 # %% [markdown]
 # ## An experiment: nineteen convolutions, four times
 #
-# Five epochs each, the same start and the same batches. Put the four in order first: which of the
-# two, the plus sign or the normalisation, does more?
+# Five epochs each, the same start and the same batches: plain, with each of the two, with both.
 
 # %%
-guess = learn.predict("More from", ["the plus sign", "the normalisation"])
+guess = learn.predict("With the plus sign alone, or the norm alone", ["60 %", "75 %", "90 %"])
 
 # %%
 made = {
@@ -191,13 +190,16 @@ made = {
     "19, both": lambda: network(residual, 3),
 }
 compare(made, [("^-", ORANGE), ("D--", BLUE), ("v-", BLUE)])
-with_plus, with_norm = reads["19, residual"], reads["19, normalised"]
+either = (reads["19, residual"] + reads["19, normalised"]) / 2
 if learn.pick(full=True, quick=False):
-    assert reads["19, plain"] < 0.75 < reads["7 convolutions"]
-    assert reads["19, both"] > 0.87
-guess.reveal("the plus sign" if with_plus > with_norm else "the normalisation")
+    assert reads["19, plain"] < 0.65 < 0.75 < reads["7 convolutions"]
+    assert either < 0.8 < 0.88 < reads["19, both"]
+guess.reveal(min(guess.choices, key=lambda words: abs(int(words[:2]) / 100 - either)))
 
 # %% [markdown]
+# Neither is enough alone. Give `compare` another `seed`: the first three jump by ten percent and
+# more, for what gets going in five epochs is luck; with both it is not.
+#
 # Look at what one batch sends back at the start: the norm of each convolution's gradient.
 
 # %%
@@ -276,8 +278,7 @@ for (above, below), picture, digit in zip(row.T, chosen, written.data[:60:10], s
     above.axis("off"), below.axis("off")
 
 # %% [markdown]
-# Is that where it matters? Wipe out the eight pixels of each digit that it points at, and, for
-# comparison, eight at random:
+# Does it matter there? Wipe out eight pixels of each digit: those that it points at, or any.
 
 # %%
 random = np.random.default_rng(0)
@@ -302,8 +303,7 @@ assert salient < at_random or learn.pick(full=False, quick=True)
 # ## What it learned serves other digits
 #
 # **Transfer.** Train on the digits 0 to 4 alone; then give the network a new last layer and train
-# it on, gently, to tell 5 to 9 apart, from 20 pictures each. Against it: the same network from a
-# fresh start, with those 100 pictures and the same number of epochs.
+# it on, gently, to tell 5 to 9 apart, from 20 pictures each. Against it: a fresh start, as long.
 
 # %%
 x, y = (part.data for part in train_set.tensors)
@@ -321,8 +321,7 @@ print(f"5 to 9, from 20 of each: transferred {scores[0]:.1%}, alone {scores[1]:.
 
 # %% [markdown]
 # A few percent more, with so little to learn from.
-
-# %% [markdown]
+#
 # ## A mistake to make once
 #
 # A shortcut across a change of shape, without a projection:
