@@ -20,6 +20,7 @@ EXTRAS = SETUP["options.extras_require"]
 
 # Imported under another name than it is installed under.
 DISTRIBUTIONS = {
+    "array_api_compat": "array-api-compat",
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",
     "PIL": "pillow",

@@ -416,6 +416,15 @@ class Tensor(Operators):
             )
         return numpy.asarray(self.numpy(), dtype=dtype)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        from tinygrad_edu.engine import array_api
+
+        if api_version not in (None, *array_api.VERSIONS):
+            raise ValueError(
+                f"api_version is {api_version!r}, not one of {', '.join(array_api.VERSIONS)}"
+            )
+        return array_api
+
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError(
