@@ -32,7 +32,7 @@ _TYPES = {"float32": "float", "float64": "double", "bool": "bool", "int64": "lon
 
 _waiting: dict[str, int] = {}  # the text of a function that is not compiled yet -> its number
 _compiled: dict[str, object] = {}
-_folder = tempfile.TemporaryDirectory()
+_folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
 
 class ElementwiseKernel:

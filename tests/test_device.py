@@ -1,7 +1,8 @@
 """On a GPU everything gives what it gives on the CPU, and nothing is copied back unasked.
 
 Without one they run on a double of CuPy that refuses what CuPy refuses (`cupy_double`); with one,
-``pytest tests/test_device.py --device cuda`` runs the same tests on it.
+``pytest tests/test_device.py --device cuda`` runs the same tests on it; `test_kernels` and
+`test_capture` are the same for compiled programs.
 """
 
 import sys
