@@ -142,7 +142,7 @@ print("largest error on the 300 examples:", f"{np.abs(many @ weights - y).max():
 guess = learn.predict("Of the widths 12, 40 and 200 the worst is", ["12", "40", "200"])
 
 # %%
-epochs = learn.pick(full=150, quick=2)
+epochs = learn.pick(full=150, quick=60)
 signals, new_signals = (arrays(part) for part in data.mnist1d(8000, train_split=0.5))
 
 
@@ -181,7 +181,7 @@ def trained(width, noise, seed):
 
 # %%
 widths = learn.pick(full=[4, 8, 12, 16, 22, 30, 40, 50, 65, 90, 140, 200], quick=[12, 40])
-few = learn.pick(full=[12, 40, 200], quick=[12])
+few = learn.pick(full=[12, 40, 200], quick=[])
 points = [{"width": h, "noise": 0.15} for h in widths] + [{"width": h, "noise": 0.0} for h in few]
 runs = sweep(trained, points, seeds=[0])
 print(runs)
