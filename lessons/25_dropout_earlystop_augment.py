@@ -6,8 +6,8 @@
 #
 # - builds: `EarlyStopping`, `Dropout`, `RandomShift`
 # - introduces: `transforms`
-# - uses: `Tensor`, `data`, `draw`, `fit`, `learn`, `manual_seed`, `metrics`, `nn`, `no_grad`,
-#   `optim`, `sweep`
+# - uses: `Tensor`, `data`, `draw`, `fit`, `init`, `learn`, `manual_seed`, `metrics`, `nn`,
+#   `no_grad`, `optim`, `sweep`
 # - time: 40 minutes to read, 45 s to run
 # - covers: B (regularisation), C (dropout, part 3), D (regularisation), E (chapter 9)
 #
@@ -16,16 +16,19 @@
 # one should have stopped.
 
 # %%
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 from tinygrad_edu import Tensor, data, draw, learn, manual_seed, metrics, nn, no_grad, optim
 from tinygrad_edu.data import transforms
+from tinygrad_edu.nn import init
 from tinygrad_edu.train import EarlyStopping, fit, sweep
 
 learn.begin("25")
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#007A59"
-EPOCHS = learn.pick(full=60, quick=3)
+EPOCHS, SEEDS = learn.pick(full=50, quick=3), learn.pick(full=[0, 1, 2], quick=[0])
 train_set, test_set = data.digits("strat")
 images, labels = (part.data for part in train_set.tensors)
 
@@ -44,26 +47,39 @@ def accuracy(model, examples):
 
 
 # %%
-def train(n, share, seed, dropout=0.0, decay=0.0, stop=False):
-    """Train on n digits; 300 others, with right labels, are for validation."""
+def network(*sizes, dropout=0.0):
+    """Linear layers with He's weights; a ReLU and a dropout after all but the last."""
+    model = nn.Sequential(nn.Flatten())
+    for n, m in pairwise(sizes):
+        model.append(nn.Linear(n, m))
+        init.kaiming_normal_(model[-1].weight, nonlinearity="relu")
+        init.zeros_(model[-1].bias)
+        if m > 10:
+            model.append(nn.ReLU()).append(nn.Dropout(dropout))
+    return model
+
+
+# %%
+def train(n, share, seed, epochs=EPOCHS, dropout=0.0, decay=0.0, stop=None, change=None):
+    """Train on n digits, as many of each; 300 others, with right labels, are for validation."""
     draws = np.random.default_rng(seed)
     order = draws.permutation(len(labels))
-    mine, others = order[:n], order[n : n + 300]
+    mine = np.concatenate([order[labels[order] == digit][: n // 10] for digit in range(10)])
+    others = order[~np.isin(order, mine)][:300]
     examples = data.TensorDataset(images[mine], noisy(labels[mine], share, draws))
+    examples.transform = change and change(draws)
     validation = data.TensorDataset(images[others], labels[others])
     manual_seed(seed)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Dropout(dropout))
-    model.append(nn.Linear(256, 256)).append(nn.ReLU()).append(nn.Dropout(dropout))
-    model.append(nn.Linear(256, 10))
+    model = network(64, 128, 128, 10, dropout=dropout)
     history = fit(
         model,
         data.DataLoader(examples, batch_size=32, shuffle=True),
         loss=nn.CrossEntropyLoss(),
         optimizer=optim.AdamW(model.parameters(), lr=1e-3, weight_decay=decay),
-        epochs=EPOCHS,
+        epochs=epochs,
         metrics={"accuracy": metrics.accuracy},
         validation=[validation.batch(range(300))],
-        early_stopping=EarlyStopping(8, monitor="val_accuracy", mode="max") if stop else None,
+        early_stopping=stop and EarlyStopping(patience=stop),
         compile=True,  # lesson 41
         progress=False,
     )
@@ -75,9 +91,7 @@ model, history = train(500, 0.3, seed=0)
 seen, new = history["accuracy"], history["val_accuracy"]
 best = int(np.argmax(new))
 axes = plt.figure(figsize=(6.4, 3.2), layout="constrained").gca()
-axes.plot(
-    range(1, EPOCHS + 1), seen, "--", color=ORANGE, label="its own 500, wrong labels included"
-)
+axes.plot(range(1, EPOCHS + 1), seen, "--", color=ORANGE, label="its own 500, as labelled")
 axes.plot(range(1, EPOCHS + 1), new, color=BLUE, label="300 new digits")
 axes.plot(best + 1, new[best], "*", color=GREEN, markersize=14, label="the best epoch")
 axes.set(xlabel="epoch", ylabel="accuracy")
@@ -170,119 +184,126 @@ learn.source(EarlyStopping.update)
 #
 # Without help the network ends well below its best. How much do early stopping, dropout and weight
 # decay (lesson 24) save, each alone? Early stopping needs digits with right labels to watch: the
-# 300. The others do not look at them.
+# 300, or rather the loss on them. The others do not look at them.
 
 # %%
-guess = learn.predict("The best of the four reads new digits with", ["80 %", "92 %", "99 %"])
+guess = learn.predict("The best of the four reads new digits with", ["78 %", "87 %", "96 %"])
 
 # %%
-RECIPES = {
-    "none": {},
-    "early stopping": {"stop": True},
-    "dropout": {"dropout": 0.5},
-    "weight decay": {"decay": 2.0},
-    "all three": {"stop": True, "dropout": 0.5, "decay": 1.0},
-}
+RECIPES = {"none": {}, "early stopping": {"stop": 8}, "dropout": {"dropout": 0.25}}
+RECIPES |= {"weight decay": {"decay": 0.5}}
 
 
-def run(recipe, n, share, seed):
-    model, history = train(n, share, seed, **RECIPES[recipe])
+def run(recipe, seed):
+    model, history = train(500, 0.3, seed, **RECIPES[recipe])
     return {"test": accuracy(model, test_set), "peak": max(history["val_accuracy"])}
 
 
-seeds = learn.pick(full=[0, 1], quick=[0])
-points = [{"recipe": name, "n": 500, "share": 0.3} for name in [*RECIPES][:4]]
-points += [{"recipe": name, "n": 200, "share": 0.0} for name in ("none", "all three")]
-found = sweep(run, points, seeds)
-print(found)
-
-# %%
-names = [*[*RECIPES][:4], "clean", "clean, all three"]
-test = dict(zip(names, found.mean("test"), strict=True))
-peak = found.mean("peak")[0]
-axes = plt.figure(figsize=(6.4, 2.6), layout="constrained").gca()
-axes.barh(list(test), list(test.values()), color=[BLUE] * 4 + [GREEN] * 2)
+print(found := sweep(run, {"recipe": [*RECIPES]}, SEEDS))
+test, peak = found.mean("test"), found.mean("peak")[0]
+axes = plt.figure(figsize=(6.4, 2.2), layout="constrained").gca()
+axes.barh([*RECIPES], test, color=BLUE)
 axes.axvline(peak, color=ORANGE, linestyle="--")
-axes.set(xlim=(0.7, 1), xlabel="accuracy on new digits (dashed: best on the way, 500 noisy)")
+axes.set(xlim=(0.7, 1), xlabel="accuracy on new digits (dashed: without help, best on the way)")
 axes.invert_yaxis()
 plt.show()
 if learn.mode() == "full":
-    assert all(test[name] > test["none"] + 0.1 for name in [*RECIPES][1:4])
-    assert peak > test["none"] + 0.12
-    assert test["clean, all three"] < test["clean"]
-most = max(test[name] for name in [*RECIPES][:4])
-guess.reveal(min(guess.choices, key=lambda words: abs(int(words[:2]) / 100 - most)))
+    assert np.allclose(test, [0.788, 0.855, 0.864, 0.842], atol=0.025)
+    assert min(test[1:]) > test[0] + 0.04
+    assert abs(peak - 0.918) < 0.015
+guess.reveal(min(guess.choices, key=lambda words: abs(int(words[:2]) / 100 - max(test))))
 
 # %% [markdown]
-# Each of the three alone saves more than ten points, and none trains on a new example. **What would
-# change it?** The green bars: 200 digits, all with right labels. There is nothing wrong to be
-# learned by heart, and the same three together do not help, they **cost** something: dropout and
-# decay slow the learning down, and a patience of 8 epochs ends it early.
+# Each of the three alone saves six to nine points, and none trains on a new example. None gets back
+# to the best on the way either: the loss on the 300 is not lowest where most are read right.
 #
 # ## The third way: more examples from the same ones
 #
-# A digit moved by a pixel is the same digit. *Augmentation* changes each example a little, anew in
-# every epoch, in ways that **keep its label**. Which ways are these? MNIST-1D is made of templates
-# that are moved, scaled and covered with noise (lesson 20). Try two augmentations of its 4,000
-# signals: moves by at most two places with a scale of 0.8 to 1.2, and *any* move, with what leaves
-# on one side coming in on the other. The second is far stronger. Does it help more?
+# A digit moved by a pixel is the same digit. *Augmentation* changes examples a little, anew in
+# every epoch, in ways that **keep their labels**. Take 20 of each digit, all labels right, and move
+# half of every batch; dropout and moves slow the learning down, so be more patient.
+
+
+# %%
+def half_moved(draws):
+    shift = transforms.RandomShift(1, generator=draws)
+
+    def changed(x):
+        chosen = draws.random((len(x), 1, 1, 1)) < 0.5
+        return Tensor(np.where(chosen, shift(x).data, x.data))
+
+    return changed
+
+
+two = {"stop": 40, "dropout": 0.25}
+FEW = {"none": {}, "dropout, stopping": two, "all three": {**two, "change": half_moved}}
+
+
+def few(recipe, seed):
+    epochs = learn.pick(full=300, quick=3)
+    return accuracy(train(200, 0.0, seed, epochs, **FEW[recipe])[0], test_set)
+
+
+print(clean := sweep(few, {"recipe": [*FEW]}, SEEDS))
+if learn.mode() == "full":
+    plain, without_moves, all_three = clean.mean()
+    assert np.allclose([plain, all_three], [0.939, 0.957], atol=0.013)
+    assert all_three > max(plain, without_moves) + 0.012
+
+# %% [markdown]
+# With no wrong labels dropout and stopping save little; the moves bring what was missing, other
+# digits. But which changes keep a label? MNIST-1D is made of templates that are moved, scaled and
+# covered with noise (lesson 20, whose network we take). Try two augmentations of its 4,000 signals:
+# moves by at most three places with a scale of 0.8 to 1.2, and *any* move, with what leaves on one
+# side coming in on the other. The second is far stronger. Does it help more?
 
 # %%
 guess = learn.predict("Lower error on new signals", ["small moves", "any move", "neither helps"])
 
 
 # %%
-def roll(k, draws):
-    """Moves each signal round by up to k places."""
+def roll(draws):
+    """Moves each signal round by any number of places."""
 
     def moved(x):
-        places = np.arange(40) - draws.integers(-k, k + 1, size=(len(x), 1))
+        places = np.arange(40) - draws.integers(40, size=(len(x), 1))
         return Tensor(np.take_along_axis(x.data, places % 40, axis=1))
 
     return moved
 
 
-# %%
-def signals(augmentation, seed):
-    (train_part, test_part), draws = data.mnist1d(), np.random.default_rng(seed)
-    small = [transforms.RandomShift(2, generator=draws), transforms.RandomScale(generator=draws)]
-    train_part.transform = {
-        "none": None,
-        "small moves": transforms.Compose(small),
-        "any move": roll(20, draws),
-    }[augmentation]
+def signals(augmentation, epochs, seed):
+    draws = np.random.default_rng(seed)
+    train_part, test_part = data.mnist1d(learn.pick(full=5000, quick=1250))
+    small = [transforms.RandomShift(3, generator=draws), transforms.RandomScale(generator=draws)]
+    changes = {"small moves": transforms.Compose(small), "any move": roll(draws)}
+    train_part.transform = changes.get(augmentation)
     manual_seed(seed)
-    model = nn.Sequential(nn.Linear(40, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU())
-    model.append(nn.Linear(100, 10))
-    epochs = learn.pick(full=100, quick=2)
+    model = network(40, 100, 100, 10)
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    fit(
-        model,
-        data.DataLoader(train_part, batch_size=100, shuffle=True),
-        loss=nn.CrossEntropyLoss(),
-        optimizer=optimizer,
-        scheduler=optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs),
-        epochs=epochs,
-        compile=True,
-        progress=False,
-    )
-    return {"train": 1 - accuracy(model, data.mnist1d()[0]), "test": 1 - accuracy(model, test_part)}
+    halved = optim.lr_scheduler.StepLR(optimizer, step_size=epochs // 5, gamma=0.5)
+    loader = data.DataLoader(train_part, batch_size=100, shuffle=True)
+    options = {"optimizer": optimizer, "scheduler": halved, "compile": True, "progress": False}
+    fit(model, loader, loss=nn.CrossEntropyLoss(), epochs=epochs, **options)
+    return 1 - accuracy(model, test_part)
 
 
 # %%
 names = ["none", "small moves", "any move"]
-errors = sweep(signals, {"augmentation": names}, seeds=[0])
-print(errors)
-none, small, any_move = errors.mean("test")
+grid = {"epochs": learn.pick(full=[50, 150], quick=[10, 40]), "augmentation": names}
+print(errors := sweep(signals, grid, seeds=SEEDS[:2]))
+short, (none, small, any_move) = errors.mean()
 if learn.mode() == "full":
-    assert small < 0.27 < 0.33 < min(none, any_move)
+    assert small < 0.225 < 0.26 < any_move < none < 0.39
+    assert 0.35 < short[0] < min(0.39, short[2])
 gains = {"neither helps": 0.01, "small moves": none - small, "any move": none - any_move}
 guess.reveal(max(gains, key=gains.get))
 
 # %% [markdown]
-# The small moves take away a quarter of the errors. The large ones make the training set harder and
-# the test no easier: where a stroke lies says something about which digit it is. **An augmentation
-# must match what really does not matter in the data.**
+# Lesson 20's 50 epochs leave 38 % wrong, and three times as many hardly fewer. Small moves need the
+# time, since no signal comes twice, and take away four errors in ten. *Any* move does harm at first
+# and helps less in the end: where a stroke lies says something about which digit it is. **An
+# augmentation must match what really does not matter in the data.**
 #
 # ## Exercise B: stopped too early
 #
@@ -309,16 +330,10 @@ print("losses", trapped(3), "-> best, last epoch:", mine(trapped(3), 3))
 # What early stopping is to watch must be there to be watched:
 
 # %%
+options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.SGD(model.parameters(), lr=0.1)}
+watching = EarlyStopping(monitor="val_loss")
 try:
-    fit(
-        model,
-        [test_set.batch(range(10))],
-        loss=nn.CrossEntropyLoss(),
-        optimizer=optim.SGD(model.parameters(), lr=0.1),
-        epochs=1,
-        early_stopping=EarlyStopping(monitor="val_loss"),
-        progress=False,
-    )
+    fit(model, [test_set.batch(range(10))], epochs=1, early_stopping=watching, **options)
 except ValueError as error:
     print("ValueError:", error)
 
