@@ -26,7 +26,7 @@ learn.begin("37")
 class ViT(nn.Module):
     """A vision transformer for pictures of 8 by 8, with pieces of 2 by 2; `scale` of its places."""
 
-    def __init__(self, scale=0.5, size=32, layers=2):
+    def __init__(self, scale=0.5, size=48, layers=2):
         super().__init__()
         self.embed = nn.Conv2d(1, size, kernel_size=2, stride=2)  # what each piece becomes
         self.places = nn.Parameter(scale * np.random.default_rng(0).normal(size=(16, size)))
@@ -49,14 +49,16 @@ class ViT(nn.Module):
 
 
 # %%
-def train_it(model, examples, epochs, lr=2e-3):
+def train_it(model, examples, epochs, lr=6e-3):
     optimizer = optim.AdamW(model.parameters(), lr=lr, weight_decay=0.1)
     if learn.pick(full=False, quick=True):
         examples, epochs = data.Subset(examples, range(96)), 1
-    slower = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    loader = data.DataLoader(examples, batch_size=32, shuffle=True)
-    settings = {"epochs": epochs, "scheduler": slower, "compile": epochs > 1, "progress": False}
-    fit(model, loader, loss=nn.CrossEntropyLoss(), optimizer=optimizer, **settings)
+    loader = data.DataLoader(examples, batch_size=64, shuffle=True)
+    steps = epochs * len(loader)  # the rate rises for 15 % of them, then falls (lesson 17)
+    rate = optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.15)
+    settings = {"scheduler": rate, "schedule": "step", "compile": epochs > 1, "progress": False}
+    loss = nn.CrossEntropyLoss()
+    fit(model, loader, loss=loss, optimizer=optimizer, epochs=epochs, **settings)
     return model.eval()
 
 
@@ -125,10 +127,10 @@ def patchify(x, size):
 # %%
 cutter = learn.check("37.patchify", patchify).working
 patches = cutter(digit.data, 2)
-matrix = model.embed.weight.data.reshape(32, 4)  # E, from the kernels of the convolution
+matrix = model.embed.weight.data.reshape(48, 4)  # E, from the kernels of the convolution
 by_hand = patches @ matrix.T + model.embed.bias.data + model.places.data
 assert np.allclose(by_hand, model.pieces(digit).data, atol=1e-5)
-encoding = nn.LearnedPositionalEncoding(16, 32, batch_first=True)  # the library's z + e
+encoding = nn.LearnedPositionalEncoding(16, 48, batch_first=True)  # the library's z + e
 encoding.weight.data = model.places.data
 assert np.allclose(
     encoding(Tensor(patches @ matrix.T)).data, by_hand - model.embed.bias.data, atol=1e-5
@@ -191,7 +193,7 @@ for name, make in makers.items():
 print({name: f"{share:.1%}" for name, share in reads.items()})
 guess.reveal(min(guess.choices, key=lambda c: abs(int(c[:2]) / 100 - reads["scale 0.02"])))
 if learn.pick(full=True, quick=False):
-    assert reads["24 epochs"] >= 0.96
+    assert reads["24 epochs"] >= 0.965
     assert reads["scale 0.5"] >= 0.93
     assert reads["scale 0.02"] < reads["scale 0.5"] - 0.03
     assert reads["no places"] < 0.8
@@ -203,23 +205,30 @@ if learn.pick(full=True, quick=False):
 #
 # ## Other people's digits
 #
-# And where people wrote who wrote none of the training digits? The convolutions of lesson 29 read
-# 93.9 % of these. The transformer, with three times their parameters:
+# And where people wrote who wrote none of the training digits? The convolutions of lesson 29, with
+# 6,090 parameters, read 94 % of these, and 96 % after they had seen every digit moved by up to a
+# pixel, anew in every epoch. The transformer, the same two ways; moved digits take it longer to
+# learn, so they get 60 epochs:
 
 # %%
 their_train, their_test = data.digits("writer")
-manual_seed(0)
-theirs = share_read(train_it(ViT(), their_train, 24, lr=4e-3), their_test)
-print(
-    f"{sum(p.size for p in model.parameters()):,} parameters, other people's digits: {theirs:.1%}"
-)
+moved = data.TensorDataset(*their_train.tensors, transform=data.transforms.RandomShift(1))
+theirs = {}
+for name, examples, epochs in (("as they are", their_train, 24), ("moved", moved, 60)):
+    manual_seed(0)
+    theirs[name] = share_read(train_it(ViT(), examples, epochs), their_test)
+print(f"{sum(p.size for p in model.parameters()):,} parameters; other people's digits:")
+print({name: f"{share:.1%}" for name, share in theirs.items()})
 if learn.pick(full=True, quick=False):
-    assert 0.88 <= theirs < 0.939
+    assert 0.88 <= theirs["as they are"] < 0.939  # the convolutions read more
+    assert theirs["moved"] >= max(0.925, theirs["as they are"] + 0.01)
 
 # %% [markdown]
 # It has to learn from 1,437 pictures what a convolution assumes: that neighbours belong together,
-# and that a stroke is the same everywhere. With millions of pictures it learns that and more, and
-# overtakes; with few, the **inductive bias** of lesson 28 wins.
+# and that a stroke is the same everywhere. So moved digits tell it more than they told the
+# convolutions: what is moved is still the same. With them, and six times the parameters, it comes
+# near. With millions of pictures it learns all that by itself, and more, and overtakes; with few,
+# the **inductive bias** of lesson 28 wins.
 #
 # ## Exercise B: a twin
 #
@@ -270,7 +279,7 @@ except ValueError as error:
 # | here | in PyTorch |
 # |---|---|
 # | `ViT` | `torchvision.models.vit_b_16`, with a learned extra piece in place of the mean |
-# | `nn.Conv2d(1, 32, kernel_size=2, stride=2)` | the same, `conv_proj` |
+# | `nn.Conv2d(1, 48, kernel_size=2, stride=2)` | the same, `conv_proj` |
 # | `model.places` | `encoder.pos_embedding`, drawn with the scale 0.02 |
 # | `nn.LearnedPositionalEncoding` | none: a parameter that is added |
 
