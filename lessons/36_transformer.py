@@ -261,7 +261,7 @@ assert right >= learn.pick(full=0.99, quick=0.0)
 # ## An experiment: the Python manual
 #
 # The same class, on the manual that comes with Python. Counting which letter follows which two
-# gives a loss to beat, in nats per letter; an LSTM is about 0.2 below it. And the transformer?
+# gives a loss to beat, in nats per letter; the LSTM of lesson 34 is 0.28 below it. And this one?
 
 # %%
 text = data.python_manual()[: learn.pick(full=None, quick=6000)]
@@ -287,13 +287,13 @@ guess = learn.predict("The transformer's loss", ["above triples", "level", "far 
 # %%
 manual_seed(0)
 writer = Letters(many, length)
-train(writer, data.TokenWindows(seen, length, stride=learn.pick(full=21, quick=100)), 16, lr=1e-2)
+train(writer, data.TokenWindows(seen, length, stride=learn.pick(full=18, quick=100)), 16, lr=1e-2)
 held = data.TokenWindows(unseen, length)
 with no_grad():
     parts = [held.batch(range(i, len(held), 16)) for i in range(16)]
     loss = np.mean([nn.functional.cross_entropy(writer(x).mT, y).item() for x, y in parts])
 print(f"transformer: {loss:.2f} nats a letter, {trigram - loss:.2f} below triples")
-assert loss < learn.pick(full=trigram - 0.2, quick=5.0)
+assert loss < learn.pick(full=trigram - 0.28, quick=5.0)  # no worse than the LSTM
 guess.reveal(guess.choices[int(loss < trigram + 0.05) + int(loss < trigram - 0.1)])
 
 

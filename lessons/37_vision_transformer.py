@@ -167,10 +167,11 @@ for axes in row:
 # %% [markdown]
 # ## An experiment: with places, and without
 #
-# Train for eight epochs, a third of the time. Once as above; once with all $e_t$ at 0 for good, so
-# that the network has the same 16 patches and not where they were; and once with $e_t$ that start
-# out 25 times smaller, drawn with the scale 0.02, which is usual for large transformers. How many
-# of the test digits does the last one read, if the first reads about 95 %?
+# Train for eight epochs, a third of the time, at a third of the rate. Once with the network from
+# above; once with all $e_t$ at 0 for good, so that it has the same 16 patches and not where they
+# were; and once with $e_t$ that start out 25 times smaller, drawn with the scale 0.02, which is
+# usual for large transformers. How many test digits does the last one read, if the first reads
+# about 95 %?
 
 # %%
 guess = learn.predict("Read after eight epochs with scale 0.02", ["80 %", "90 %", "95 %"])
@@ -188,20 +189,22 @@ makers = {"scale 0.5": ViT, "scale 0.02": lambda: ViT(scale=0.02), "no places": 
 trained = {}
 for name, make in makers.items():
     manual_seed(0)
-    trained[name] = train_it(make(), train_set, 8)
+    trained[name] = train_it(make(), train_set, 8, lr=2e-3)
     reads[name] = share_read(trained[name], test_set)
 print({name: f"{share:.1%}" for name, share in reads.items()})
 guess.reveal(min(guess.choices, key=lambda c: abs(int(c[:2]) / 100 - reads["scale 0.02"])))
 if learn.pick(full=True, quick=False):
     assert reads["24 epochs"] >= 0.965
-    assert reads["scale 0.5"] >= 0.93
+    assert reads["scale 0.5"] >= 0.92
     assert reads["scale 0.02"] < reads["scale 0.5"] - 0.03
     assert reads["no places"] < 0.8
 
 # %% [markdown]
 # Explain it with sizes: a patch becomes numbers of about 0.3 here. Places of 0.5 are plain to see
-# beside them; places of 0.02 are lost, and have to grow first, a little with every step. In a long
-# training they do. In a short one the scale of one array costs more than any choice of optimiser.
+# beside them; places of 0.02 are lost, and have to grow first. A step of Adam moves a number by
+# about the rate, 0.002 and less here, and there are 184 steps. In 24 epochs at three times the rate
+# they do grow, and both scales read alike: try it. In a short training the scale of one array costs
+# more than any choice of optimiser.
 #
 # ## Other people's digits
 #
