@@ -7,7 +7,7 @@
 # - builds: `compile`
 # - introduces: `trace`, `PASSES`
 # - uses: `MLP`, `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `draw`, `floats`,
-#   `grad`, `learn`, `manual_seed`, `nn`, `ops`, `ops.cross_entropy`, `optim`
+#   `learn`, `manual_seed`, `nn`, `ops`, `ops.cross_entropy`
 # - time: 45 minutes to read, 15 s to run
 # - covers: C (layers), D (frameworks, efficient training), E (automatic differentiation)
 #
@@ -20,24 +20,12 @@
 import math
 import re
 import time
+from importlib.util import find_spec
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinygrad_edu import (
-    Tensor,
-    Value,
-    compile,
-    data,
-    draw,
-    grad,
-    learn,
-    manual_seed,
-    nn,
-    ops,
-    optim,
-    trace,
-)
+from tinygrad_edu import Tensor, Value, compile, data, draw, learn, manual_seed, nn, ops, trace
 from tinygrad_edu.namespaces import floats
 from tinygrad_edu.nn.scalar import MLP
 from tinygrad_edu.readers.program.passes import PASSES
@@ -50,7 +38,7 @@ digits, _ = data.digits("strat", flat=True)
 x, y = digits.batch(range(64))
 
 
-def new_model():
+def new_model(nn=nn):
     manual_seed(0)
     parts = [nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU()]
     parts += [nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU()]
@@ -189,13 +177,13 @@ def odd(x, w):
 w = Tensor(np.array([0.5, -1.0]), requires_grad=True, name="w")
 a = Tensor(np.array([1.0, 2.0]), name="x")
 plain, improved = compile(odd, passes=()), compile(odd)
-values, slopes = [], []
+outcomes = []
 for f in (plain, improved):
+    w.grad = None
     result = f(a, w)
-    values.append(result.item())
-    slopes.append(grad(result, w).numpy())
-assert np.allclose(*values, rtol=1e-12)
-assert np.allclose(*slopes, rtol=1e-12)
+    result.backward()
+    outcomes.append([result.item(), *w.grad])
+assert np.allclose(*outcomes, rtol=1e-12)
 print(improved.source)
 print(plain.report(), improved.report(), sep="\n\n")
 
@@ -235,21 +223,25 @@ print(f"a chain of {len(chain)} results; in memory at a time: {max(alive)}")
 # ## An experiment: how much faster?
 #
 # The scalar network of lesson 05, 2-16-16-1: hundreds of operations, each an object with a rule and
-# a place in a graph. As a program they are lines of plain arithmetic. And the same lines, given
-# arrays in place of numbers, answer a thousand points at once: `program.vectorize()`. Forward and
-# back, for each point, that is faster than the graph by how much?
+# a place in a graph. As a program they are lines of plain arithmetic: here for the sum of sixteen
+# points, forward and back. And the lines of one point, given arrays in place of numbers, answer a
+# thousand points at once: `vectorize()`. Each is then faster than the graph by how much?
 
 # %%
 guess = learn.predict("A thousand points at once: each is faster by", ["5 x", "50 x", "500 x"])
 
 # %%
 scalar = MLP(2, [16, 16, 1], generator=np.random.default_rng(0))
-program = compile(lambda a, b: scalar([a, b]))
 points = np.random.default_rng(0).normal(size=(1000, 2))
+few = [[Value(a), Value(b)] for a, b in points[: learn.pick(full=16, quick=2)].tolist()]
 
 
-def once(f):
-    out = f(Value(0.3), Value(-0.7))
+def total(points):
+    return sum(map(scalar, points))
+
+
+def once(f, points):
+    out = f(points)
     out.backward()
     return out.data
 
@@ -259,6 +251,7 @@ def fastest(*functions):
     times = [[] for _ in functions]
     for _ in range(learn.pick(full=30, quick=5)):
         for f, kept in zip(functions, times, strict=True):
+            f()  # the first call traces; each brings near what it reads
             began = time.process_time()
             f()
             kept.append(time.process_time() - began)
@@ -266,54 +259,65 @@ def fastest(*functions):
 
 
 # %%
-results = []
-for f in (lambda a, b: scalar([a, b]), program):
-    for parameter in scalar.parameters():
-        parameter.grad = 0.0
-    results.append([once(f), *(p.grad for p in scalar.parameters())])
+program, results = compile(total), []
+for f in (total, program):
+    scalar.zero_grad()
+    results.append([once(f, few), *(p.grad for p in scalar.parameters())])
 assert np.allclose(*results, rtol=1e-12, atol=1e-15)
 
-once(program)  # the first call traces
-many = program.vectorize()
-eager, fast, whole = fastest(
-    lambda: once(lambda a, b: scalar([a, b])),
-    lambda: once(program),
+many = compile(lambda a, b: scalar([a, b])).vectorize()
+assert np.allclose(many.values(*points[:5].T), [scalar(p).data for p in points[:5].tolist()])
+times = fastest(
+    lambda: once(total, few),
+    lambda: once(program, few[:1]),
+    lambda: once(program, few),
     lambda: many(*points.T).backward(),
 )
-assert np.isclose(many.values(*points.T)[7], program(*map(Value, points[7])).data)
-each = whole / len(points)
-print(f"eager {1e6 * eager:.0f} us, program {1e6 * fast:.0f} us: {eager / fast:.0f} x")
-print(f"each of a thousand points {1e6 * each:.1f} us: {eager / each:.0f} x")
-assert eager / fast > 3
-assert eager / each > 20
-guess.reveal(min(guess.choices, key=lambda words: abs(math.log(float(words[:-2]) * each / eager))))
+eager, alone, together, array = np.array(times) / [len(few), 1, len(few), len(points)]
+print(f"microseconds a point: the graph {1e6 * eager:.0f}; a program of one {1e6 * alone:.0f},")
+print(f"of {len(few)} {1e6 * together:.0f} ({eager / together:.0f} x), of arrays {1e6 * array:.1f}")
+assert eager / alone > 3
+assert eager / together > learn.pick(full=20, quick=5)
+assert eager / array > 20
+guess.reveal(min(guess.choices, key=lambda words: abs(math.log(float(words[:-2]) * array / eager))))
 
 # %% [markdown]
+# A call also hands each of 337 weights its gradient, which takes longer than the lines of one
+# point do. The sixteen pay for it once.
+#
 # And for tensors? There each operation is one call of NumPy on many numbers already, and the graph
 # around it costs little. What is left to save is steps, and memory traffic.
 
-# %%
-eager_model, compiled_model = new_model(), new_model()
-step = step_of(compiled_model)
-kinds = {"eager": (eager_model, lambda x, y: ops.cross_entropy(eager_model(x), y))}
-kinds["compiled"] = (compiled_model, step)
-optimizers = {name: optim.SGD(m.parameters(), lr=0.1) for name, (m, _) in kinds.items()}
-
 
 # %%
-def train(name):
-    """One step of a model on the batch; its loss."""
-    optimizers[name].zero_grad()
-    loss = kinds[name][1](x, y)
-    loss.backward()
-    optimizers[name].step()
-    return loss.item()
+def loss_of(x, y):
+    return ops.cross_entropy(model(x), y)
 
 
-losses = {name: [train(name) for _ in range(20)] for name in kinds}
-assert np.allclose(losses["eager"], losses["compiled"], rtol=1e-4)
-slow, quick = fastest(lambda: train("eager"), lambda: train("compiled"))
+def slopes(f):
+    """The slopes of the batch's loss, forward and back."""
+    model.zero_grad()
+    f(x, y).backward()
+    return [p.grad for p in model.parameters()]
+
+
+compiled = compile(loss_of)
+found = [slopes(loss_of), slopes(compiled)]
+slow, quick = fastest(lambda: slopes(loss_of), lambda: slopes(compiled))
 print(f"digits: eager {1e3 * slow:.2f} ms, compiled {1e3 * quick:.2f} ms: {slow / quick:.1f} x")
+
+# %%
+if find_spec("torch") and learn.pick(full=True, quick=False):
+    import torch
+
+    theirs = new_model(torch.nn)
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()})
+    out, kinds = theirs(torch.tensor(x.numpy())), torch.tensor(y.numpy())
+    torch.nn.functional.cross_entropy(out, kinds).backward()
+    found.append([p.grad.numpy() for p in theirs.parameters()])
+for each in zip(*found, strict=True):
+    assert all(np.allclose(g, each[0], rtol=1e-4, atol=1e-6) for g in each)
+print(f"{len(found)} ways, the same {len(found[0])} gradients")
 
 # %% [markdown]
 # ## Exercise B: improvements that are none

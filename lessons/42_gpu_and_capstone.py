@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 42 · GPUs, and a project of your own
 #
-# **Question.** A graphics card does a hundred times as many multiplications a second as your
+# **Question.** A graphics card does two hundred times as many multiplications a second as your
 # processor. Why is it slower for nearly everything in this course, and when is it not?
 #
 # - builds: `Tensor.to`, `learn.new_project`
-# - uses: `Tensor`, `data`, `draw`, `fit`, `learn`, `manual_seed`, `nn`,
-#   `no_grad`, `ops`, `optim`
+# - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `learn`, `manual_seed`,
+#   `nn`, `no_grad`, `ops`, `optim`
 # - time: 45 minutes to read, 25 s to run
 # - covers: A (PyTorch basics: devices), C (experiments), D (frameworks, projects)
 #
@@ -29,7 +29,7 @@ from tinygrad_edu.train import fit
 learn.begin("42")
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#007A59"
 try:
-    GPU = learn.pick(full=Tensor([1.0]).to("cuda").device == "cuda", quick=False)
+    GPU = Tensor([1.0]).to("cuda").device == "cuda"
 except Exception as error:
     GPU = False
     print(f"no graphics card to compute on ({error}): its part is left out")
@@ -135,19 +135,66 @@ def standardised(x):
 
 
 # %%
-learn.check("42.portable", standardised)
-
+my_standardised = learn.check("42.portable", standardised).working
 
 # %% [markdown]
-# A network moves with all its parameters, `model.to("cuda")`, or is made there, inside
+# Your function becomes the first layer of lesson 30's network, for the digits: 64 pixels, each
+# standardised over the batch. The pixels in the corners are always 0; the 1e-5 is for them. A
+# network moves with all its parameters, `model.to("cuda")`, or is made there, inside
 # `with device("cuda"):`. A compiled function makes one kernel of each chain of elementwise
 # operations, whose C++ is in its source, and `compile(step, capture=True)` sends a whole training
-# step in one order. This network, for MNIST-1D, has three convolutions. The same scores on every
-# device there is:
+# step in one order. The scores and the gradients are the same on every device there is:
 
 
 # %%
-def new_model(seed=0):
+class Standard(nn.Module):
+    def forward(self, x):
+        return my_standardised(x.reshape(-1, 64)).reshape(x.shape)
+
+
+class Block(nn.Module):
+    """A residual block: lesson 30's, with a projection always."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        first = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+        second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        norms = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
+        self.found = nn.Sequential(first, norms[0], nn.ReLU(), second, norms[1])
+        self.project = nn.Conv2d(inputs, outputs, 1, stride=stride)
+
+    def forward(self, x):
+        return (self.project(x) + self.found(x)).relu()
+
+
+# %%
+def residual_network():
+    manual_seed(0)
+    start = nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()
+    blocks = Block(16, 16, 1), Block(16, 32, 2)
+    return nn.Sequential(Standard(), *start, *blocks, nn.Flatten(), nn.Linear(512, 10))
+
+
+digits, written = data.digits("writer")[0].batch(range(64))
+found = {}
+for device in ("cpu", "cuda") if GPU else ("cpu",):
+    network = residual_network().to(device)
+    scores = network(digits.to(device))
+    nn.CrossEntropyLoss()(scores, written.to(device)).backward()
+    slopes = [Tensor(p.grad).to("cpu").numpy() for p in network.parameters()]
+    found[device] = [scores.to("cpu").numpy(), *slopes]
+    print(f"{device}: scores {scores.shape}, {len(slopes)} gradients")
+for results in found.values():
+    for mine, theirs in zip(found["cpu"], results, strict=True):
+        assert np.allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+# %% [markdown]
+# The next network, for MNIST-1D, has three convolutions along the signal. Where PyTorch is
+# installed, its network of the same layers gets the same weights, and has to give the same scores.
+
+
+# %%
+def new_model(seed=0, nn=nn):
     manual_seed(seed)
     parts, channels = [], 1
     for size, stride in ((5, 1), (3, 2), (3, 2)):
@@ -163,13 +210,15 @@ def channelled(part):
 
 learned_from, judged_on = map(channelled, data.mnist1d())
 signals, labels = judged_on.batch(range(len(judged_on)))
-scores = {}
-for device in ("cpu", "cuda") if GPU else ("cpu",):
-    with no_grad():
-        moved_model = new_model().eval().to(device)
-        scores[device] = moved_model(signals.to(device)).to("cpu").numpy()
-print({device: s.shape for device, s in scores.items()})
-assert all(np.allclose(s, scores["cpu"], rtol=1e-4, atol=1e-4) for s in scores.values())
+if importlib.util.find_spec("torch") and learn.pick(full=True, quick=False):
+    import torch
+
+    ours, theirs = new_model().eval(), new_model(nn=torch.nn).eval()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in ours.state_dict().items()}, strict=False)
+    with no_grad(), torch.no_grad():
+        scores, same = ours(signals).numpy(), theirs(torch.tensor(signals.numpy())).numpy()
+    assert np.allclose(scores, same, rtol=1e-4, atol=1e-4)
+    print(f"PyTorch's scores are ours, to {abs(scores - same).max():.0e}")
 
 # %% [markdown]
 # ## An experiment: the capstone

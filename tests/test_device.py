@@ -21,6 +21,7 @@ from tinygrad_edu import (
     compile,
     data,
     device,
+    learn,
     manual_seed,
     nn,
     ops,
@@ -29,6 +30,7 @@ from tinygrad_edu import (
     train,
     zeros,
 )
+from tinygrad_edu.learn.session import MODE
 from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.node import nodes_in
 
@@ -377,3 +379,20 @@ def test_a_machine_without_a_card_is_told_so(cuda, monkeypatch):
         monkeypatch.delitem(arrays.NAMESPACES, cuda.ndarray, raising=False)
         with pytest.raises(RuntimeError, match="needs a GPU; CuPy finds none"):
             Tensor([1.0]).to("cuda")
+
+
+def test_lesson_42_takes_its_way_over_the_card(monkeypatch):
+    monkeypatch.setenv(MODE, "quick")
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    names = {}
+    for cell in learn.find("42").cells:
+        if "An experiment: the capstone" in cell.source:
+            break
+        if cell.kind == "code":
+            exec(cell.source, names)
+    names["plt"].close("all")
+    assert names["GPU"] is True
+    on_host, on_card = names["found"]["cpu"], names["found"]["cuda"]
+    assert len(on_host) == len(on_card) == 27  # the scores and 26 gradients
+    for a, b in zip(on_host, on_card, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
