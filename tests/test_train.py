@@ -150,7 +150,7 @@ def test_a_plateau_is_of_the_monitored_number():
 
 
 def test_a_compiled_run_takes_the_same_course():
-    def run(compile):
+    def run(**ways):
         manual_seed(0)
         model = nn.Sequential(
             *(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
@@ -168,16 +168,37 @@ def test_a_compiled_run_takes_the_same_course():
             metrics={"accuracy": metrics.accuracy},
             accumulate=2,
             clip_norm=1.0,
-            compile=compile,
             progress=False,
+            **ways,
         )
         return model.state_dict(), history.epochs
 
-    plain, compiled = run(False), run(True)
-    for name, tensor in plain[0].items():
-        assert np.allclose(tensor.data, compiled[0][name].data, rtol=1e-9), name
-    for name, values in plain[1].items():
-        assert values == pytest.approx(compiled[1][name]), name
+    plain = run()
+    for compiled in (run(compile=True), run(compile=True, memory="low")):
+        for name, tensor in plain[0].items():
+            assert np.allclose(tensor.data, compiled[0][name].data, rtol=1e-9), name
+        for name, values in plain[1].items():
+            assert values == pytest.approx(compiled[1][name]), name
+
+
+def test_how_to_compile_reaches_the_compiler(monkeypatch):
+    seen = []
+    compiled = train.loop.compiled
+    monkeypatch.setattr(
+        train.loop, "compiled", lambda f, **ways: seen.append(ways) or compiled(f, memory="low")
+    )
+    fit(linear(), epochs=1, compile=True, jit="numba", memory="low")
+    assert seen == [{"jit": "numba", "memory": "low"}]
+
+
+@pytest.mark.parametrize("way", ["jit", "memory"])
+def test_a_way_to_compile_that_cannot_be_is_refused(way):
+    model = linear()
+    with pytest.raises(ValueError, match="compile=True"):
+        fit(model, **{way: "low"})
+    with pytest.raises(ValueError, match=f"{way} is 'no such'"):
+        fit(model, compile=True, **{way: "no such"})
+    assert same(model.state_dict(), linear().state_dict())
 
 
 def test_one_seed_makes_a_run_repeat():

@@ -97,6 +97,8 @@ def fit(
     callbacks: Sequence[Any] = (),
     seed: int | None = None,
     compile: bool = False,
+    jit: str | None = None,
+    memory: str | None = None,
     parallel: Any = None,
     progress: bool = True,
 ) -> History:
@@ -128,6 +130,7 @@ def fit(
         generator of its own, need a seed of theirs.)
     compile : run model and loss as a compiled program (see `tinygrad_edu.compile`), which is traced
         anew for each shape of a batch and each mode: the same course, to rounding, in less time.
+    jit, memory : of the compiled program: "numba" for machine code, "low" for less memory.
     parallel : a communicator of mpi4py, such as ``MPI.COMM_WORLD``, whose processes all call `fit`
         with the same arguments: each takes its share of every batch, and the steps are those of one
         process, to rounding.  (Batch norm and dropout see their process's share alone.)  The first
@@ -160,7 +163,9 @@ def fit(
     ranks = None if parallel is None else Ranks(parallel)
     first = ranks is None or ranks.first
     run = Run(model, optimizer, scheduler, stopping)
-    forward = compiled(forward_of(model, loss)) if compile else None
+    if not compile and (jit or memory):
+        raise ValueError("fit: jit and memory are of a compiled program: compile=True")
+    forward = compiled(forward_of(model, loss), jit=jit, memory=memory) if compile else None
     keeper = None
     if checkpoint is not None:
         keeper = Checkpoints(checkpoint, _parts(run, loader, validation, callbacks))
