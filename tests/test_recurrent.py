@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, gradcheck, manual_seed, nn, ops
+from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.nn.utils import rnn
 from tinygrad_edu.ops.recurrent import _gate
 
@@ -62,6 +63,22 @@ def test_a_gate_is_a_sigmoid_to_the_precision_at_1():
     with np.errstate(all="raise", under="ignore"):
         found = _gate(np, x)
     np.testing.assert_allclose(found, ops.sigmoid(Tensor(x)).data, rtol=0, atol=3e-16)
+
+
+def test_an_lstm_goes_back_with_the_gates_it_kept_or_with_new_ones():
+    shapes = [(3, 2, 8), (2, 2), (2, 2), (8, 2)]
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    out = ops.lstm.forward(NUMPY, *arrays)
+    assert out.base.size == 3 * out.size
+    g = rng.normal(size=out.shape)
+    for other in (out.copy(), np.stack([*out, out[0]])[:2]):  # no gates, or other things behind it
+        for found, again in zip(
+            ops.lstm.rule(NUMPY, g, out, *arrays),
+            ops.lstm.rule(NUMPY, g, other, *arrays),
+            strict=True,
+        ):
+            pair = [part() if callable(part) else part for part in (found, again)]
+            np.testing.assert_allclose(*pair, rtol=1e-12)
 
 
 def test_parameters_are_drawn_from_the_hidden_size():

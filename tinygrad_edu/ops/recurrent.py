@@ -1,8 +1,8 @@
 """Recurrent layers over whole sequences: one operation each, with a derivative by hand.
 
 The caller has multiplied all inputs with their weights before, in one product; here is what must
-go step by step.  A rule computes the gates of all steps again, in one product, rather than keep
-them; then it walks the sequence backwards, and gives the weights their gradient in one product.
+go step by step.  A rule walks the sequence backwards, and gives the weights their gradient in one
+product.  The gates of all steps it computes again, in one product, where they were not kept.
 """
 
 from typing import Any
@@ -129,49 +129,70 @@ def lstm(xp, x, h, c, weight):
     Source: Hochreiter and Schmidhuber 1997, Neural Computation 9; the forget gate is from Gers et
     al. 2000, Neural Computation 12.
     """
-    columns, states, cells = _columns(xp, x, weight, 4, h, c), [], []
+    columns, parts = _columns(xp, x, weight, 4, h, c), []
     for t in range(x.shape[0]):
         a = xp.matmul(h, columns)
         a += xp.getitem(x, index=t)
         i, f, new, o = _lstm_gates(xp, a)
-        c = f * c + i * new
+        c = f * c
+        c += i * new
         h = o * xp.tanh(c)
-        states.append(h)
-        cells.append(c)
-    return xp.reshape(xp.stack(*states, *cells), shape=(2, x.shape[0], *h.shape))
+        parts.append((h, c, i, f, new, o))
+    kept = (part for row in zip(*parts, strict=True) for part in row)
+    kept = xp.reshape(xp.stack(*kept), shape=(6, x.shape[0], *h.shape))
+    return xp.getitem(kept, index=slice(2))  # `lstm_vjp` finds the gates behind it in memory
 
 
 @lstm.vjp
 def lstm_vjp(xp, g, out, x, h, c, weight):
-    cells = xp.getitem(out, index=1)
-    before = _before(xp, h, xp.getitem(out, index=0))
-    a = xp.matmul(before, _columns(xp, x, weight, 4))
-    a += x
-    i, f, new, o = _lstm_gates(xp, a)
-    squashed = xp.tanh(cells)
-    # What a gradient of c_t is multiplied with on its way to a, and one of h_t to a and c_t.
-    to_i = new * i * (1.0 - i)
-    to_f = _before(xp, c, cells) * f * (1.0 - f)
-    to_new = i * (1.0 - new * new)
-    to_o = squashed * o * (1.0 - o)
-    to_cell = o * (1.0 - squashed * squashed)
+    states, cells = xp.getitem(out, index=0), xp.getitem(out, index=1)
+    before, cells_before = _before(xp, h, states), _before(xp, c, cells)
+    gates, squashed = _kept_gates(xp, out), xp.tanh(cells)
+    if gates is None:
+        a = xp.matmul(before, _columns(xp, x, weight, 4))
+        a += x
+        gates = _lstm_gates(xp, a)
     state, cell, parts = xp.zeros_like(h), xp.zeros_like(c), []
     for t in reversed(range(x.shape[0])):
+        i, f, new, o = (xp.getitem(gate, index=t) for gate in gates)
+        s = xp.getitem(squashed, index=t)
         state += xp.getitem(g, index=(0, t))
         cell += xp.getitem(g, index=(1, t))
-        cell += state * xp.getitem(to_cell, index=t)
+        through = state * o  # a gradient of h_t on its way to c_t, and with s to o
+        cell += through
+        through *= s
+        cell -= through * s
         part = xp.concat(
-            cell * xp.getitem(to_i, index=t),
-            cell * xp.getitem(to_f, index=t),
-            cell * xp.getitem(to_new, index=t),
-            state * xp.getitem(to_o, index=t),
+            _times(1.0 - i, i, new, cell),
+            _times(1.0 - f, f, xp.getitem(cells_before, index=t), cell),
+            _times(1.0 - new * new, i, cell),
+            _times(1.0 - o, through),
             axis=-1,
         )
         parts.append(part)
         state = xp.matmul(part, weight)
-        cell = cell * xp.getitem(f, index=t)
+        cell = cell * f
     gx = xp.stack(*reversed(parts))
     return gx, state, cell, lambda: _weight_vjp(xp, gx, before)
+
+
+def _times(product: Any, *factors: Any) -> Any:
+    """The product of all, in the memory of the first."""
+    for factor in factors:
+        product *= factor
+    return product
+
+
+def _kept_gates(xp: Any, out: Any) -> Any:
+    """i, f, g and o of all steps, (4, T, N, H), if the states and cells lie in front of them.
+
+    They do where `lstm` computed `out`; a node, as in derivatives of derivatives, says None.
+    """
+    kept = getattr(out, "base", None)
+    if kept is None or kept.size != 3 * out.size:
+        return None
+    kept = xp.reshape(kept, shape=(6, *out.shape[1:]))
+    return tuple(xp.getitem(kept, index=n) for n in range(2, 6))
 
 
 def _lstm_gates(xp: Any, a: Any) -> tuple[Any, Any, Any, Any]:
