@@ -71,7 +71,7 @@ def test_an_lstm_goes_back_with_the_gates_it_kept_or_with_new_ones():
     out = ops.lstm.forward(NUMPY, *arrays)
     assert out.base.size == 3 * out.size
     g = rng.normal(size=out.shape)
-    for other in (out.copy(), np.stack([*out, out[0]])[:2]):  # no gates, or other things behind it
+    for other in (out.copy(), np.stack([*out, out[0]])[:2]):  # without gates
         for found, again in zip(
             ops.lstm.rule(NUMPY, g, out, *arrays),
             ops.lstm.rule(NUMPY, g, other, *arrays),

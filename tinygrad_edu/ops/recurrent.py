@@ -2,11 +2,12 @@
 
 The caller has multiplied all inputs with their weights before, in one product; here is what must
 go step by step.  A rule walks the sequence backwards, and gives the weights their gradient in one
-product.  The gates of all steps it computes again, in one product, where they were not kept.
+product.  Gates that were not kept it computes again, those of all steps in one product.
 """
 
 from typing import Any
 
+from tinygrad_edu.ops.kept import keep, kept
 from tinygrad_edu.ops.registry import op
 
 
@@ -129,32 +130,35 @@ def lstm(xp, x, h, c, weight):
     Source: Hochreiter and Schmidhuber 1997, Neural Computation 9; the forget gate is from Gers et
     al. 2000, Neural Computation 12.
     """
-    columns, parts = _columns(xp, x, weight, 4, h, c), []
+    columns, states, cells, every = _columns(xp, x, weight, 4, h, c), [], [], []
     for t in range(x.shape[0]):
         a = xp.matmul(h, columns)
         a += xp.getitem(x, index=t)
-        i, f, new, o = _lstm_gates(xp, a)
+        gates = i, f, new, o = _lstm_gates(xp, a)
         c = f * c
         c += i * new
         h = o * xp.tanh(c)
-        parts.append((h, c, i, f, new, o))
-    kept = (part for row in zip(*parts, strict=True) for part in row)
-    kept = xp.reshape(xp.stack(*kept), shape=(6, x.shape[0], *h.shape))
-    return xp.getitem(kept, index=slice(2))  # `lstm_vjp` finds the gates behind it in memory
+        states.append(h)
+        cells.append(c)
+        every += gates
+    out = xp.reshape(xp.stack(*states, *cells), shape=(2, x.shape[0], *h.shape))
+    return keep(xp, out, *every)
 
 
 @lstm.vjp
 def lstm_vjp(xp, g, out, x, h, c, weight):
     states, cells = xp.getitem(out, index=0), xp.getitem(out, index=1)
     before, cells_before = _before(xp, h, states), _before(xp, c, cells)
-    gates, squashed = _kept_gates(xp, out), xp.tanh(cells)
+    steps, squashed = x.shape[0], xp.tanh(cells)
+    gates = kept(out, 4 * steps, h.shape)
     if gates is None:
         a = xp.matmul(before, _columns(xp, x, weight, 4))
         a += x
-        gates = _lstm_gates(xp, a)
+        every = _lstm_gates(xp, a)
+        gates = [xp.getitem(gate, index=t) for t in range(steps) for gate in every]
     state, cell, parts = xp.zeros_like(h), xp.zeros_like(c), []
-    for t in reversed(range(x.shape[0])):
-        i, f, new, o = (xp.getitem(gate, index=t) for gate in gates)
+    for t in reversed(range(steps)):
+        i, f, new, o = gates[4 * t : 4 * t + 4]
         s = xp.getitem(squashed, index=t)
         state += xp.getitem(g, index=(0, t))
         cell += xp.getitem(g, index=(1, t))
@@ -181,18 +185,6 @@ def _times(product: Any, *factors: Any) -> Any:
     for factor in factors:
         product *= factor
     return product
-
-
-def _kept_gates(xp: Any, out: Any) -> Any:
-    """i, f, g and o of all steps, (4, T, N, H), if the states and cells lie in front of them.
-
-    They do where `lstm` computed `out`; a node, as in derivatives of derivatives, says None.
-    """
-    kept = getattr(out, "base", None)
-    if kept is None or kept.size != 3 * out.size:
-        return None
-    kept = xp.reshape(kept, shape=(6, *out.shape[1:]))
-    return tuple(xp.getitem(kept, index=n) for n in range(2, 6))
 
 
 def _lstm_gates(xp: Any, a: Any) -> tuple[Any, Any, Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Container
 from typing import Any
 
 import numpy
@@ -85,19 +86,23 @@ def keeps(root: Node | list[Node] | Graph) -> Kept:
         [] if isinstance(root, Graph) else inputs_first(root if isinstance(root, list) else [root])
     )
     values = [x._data for x in live] if live else [n.data for n in graph.nodes]
-    sizes = _sizes(values, sorted({i for places in reads.values() for i in places}))
-    held = _sizes(values, sorted(reads))
+    sizes = _sizes(values, sorted({i for places in reads.values() for i in places}), reads)
+    held = _sizes(values, sorted(reads), reads)
     return Kept(reads, sizes, sum(held.values()), graph)
 
 
-def _sizes(values: list[Any], places: list[int]) -> dict[int, int]:
-    """Bytes of the values at some places, what shares memory counted where it comes first."""
+def _sizes(values: list[Any], places: list[int], results: Container[int]) -> dict[int, int]:
+    """Bytes of the values at some places, what shares memory counted where it comes first.
+
+    What a result keeps behind it for its rule (see ops/kept.py) counts as its own.
+    """
     counted: set[int] = set()
     sizes = {}
     for place in places:
-        memory = id(_memory(values[place]))
-        sizes[place] = 0 if memory in counted else _bytes(values[place])
-        counted.add(memory)
+        value, memory = values[place], _memory(values[place])
+        behind = place in results and memory is not value and memory.ndim == 1
+        sizes[place] = 0 if id(memory) in counted else _bytes(memory if behind else value)
+        counted.add(id(memory))
     return sizes
 
 

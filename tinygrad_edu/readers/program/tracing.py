@@ -25,7 +25,7 @@ from tinygrad_edu.readers.program.words import kept, meaning
 class Symbol:
     """The result of a step, with an example of its value, so that rules can ask for shapes."""
 
-    __slots__ = ("base", "example", "place", "recording")
+    __slots__ = ("example", "place", "recording", "rest")
     __array_ufunc__ = None  # NumPy leaves the operators to us
     __hash__ = object.__hash__
 
@@ -33,13 +33,14 @@ class Symbol:
         self.recording = recording
         self.place = place
         self.example = example
-        self.base: Symbol | None = None  # what it is a part of, as of an array
+        self.rest: tuple[Symbol, ...] = ()  # see ops/kept.py
 
     shape = property(lambda self: getattr(self.example, "shape", ()))
     dtype = property(lambda self: getattr(self.example, "dtype", None))
     ndim = property(lambda self: self.example.ndim)
     size = property(lambda self: self.example.size)
     device = property(lambda self: self.example.device)
+    base = None  # as of an array that owns its memory
 
     def copy(self) -> Symbol:
         """Itself: nothing changes a symbol."""
@@ -114,7 +115,7 @@ class Recording:
         examples = [x.example for x in symbols]
         with numpy.errstate(all="ignore"):
             example = meaning(name, self.xp)(*examples, **_examples(options))
-        out = self.add(
+        return self.add(
             Step(
                 name,
                 tuple(x.place for x in symbols),
@@ -126,9 +127,6 @@ class Recording:
             ),
             example,
         )
-        if name == "getitem":
-            out.base = symbols[0]
-        return out
 
     def add(self, step: Step, example: Any) -> Symbol:
         """Append a step; its result."""
