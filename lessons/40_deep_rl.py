@@ -233,14 +233,14 @@ axes.legend()
 plt.show()
 
 # %%
-before, _, _ = play(lambda state: np.random.default_rng(0).integers(2, size=many), seed=0)
-after, _, _ = play(pushes, seed=0)
+anything = np.random.default_rng(0).integers
+before, after = play(lambda state: anything(2, size=many), seed=0), play(pushes, seed=0)
 _, rows = plt.subplots(2, 8, figsize=(9.6, 2), layout="constrained")
-for row, states in zip(rows, (before, after), strict=True):
+for row, (states, _, up) in zip(rows, (before, after), strict=True):
     for axes, t in zip(row, range(0, 40, 5), strict=True):
-        pose(axes, states[min(t, len(states) - 1), 0])
+        pose(axes, states[min(t, up[:, 0].sum() - 1), 0])
 plt.show()
-Film(after[:60, 0])
+Film(after[0][:60, 0])
 
 # %% [markdown]
 # ## Values instead of chances: DQN
