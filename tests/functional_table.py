@@ -155,6 +155,8 @@ FUNCTIONS: dict[str, list[Case]] = {
     "avg_pool2d": pools(x(2, 3, 7, 5), case(x(1, 2, 7, 5), (2, 3), (3, 2), (0, 1), True, False)),
     "adaptive_avg_pool1d": [case(x(2, 3, 6), n) for n in (1, 2, 4, 6, (3,))],
     "adaptive_avg_pool2d": [case(x(2, 3, 4, 6), n) for n in (1, 2, 3, (2, 3), (4, 5))],
+    "adaptive_max_pool1d": [case(x(2, 3, 6), n) for n in (1, 2, 4, 6, (3,))],
+    "adaptive_max_pool2d": [case(x(2, 3, 4, 6), n) for n in (1, 2, 3, (2, 3), (4, 5))],
     "unfold": [
         case(x(2, 3, 5, 4), 2),
         case(x(2, 3, 5, 4), (2, 3)),

@@ -166,6 +166,8 @@ MODULES: dict[str, list[Config]] = {
     ),
     "AdaptiveAvgPool1d": [made(n)(x(2, 3, 6)) for n in (1, 2, 4, 6, (3,))],
     "AdaptiveAvgPool2d": [made(n)(x(2, 3, 4, 6)) for n in (1, 2, 3, (2, 3), (4, 5))],
+    "AdaptiveMaxPool1d": [made(n)(x(2, 3, 6)) for n in (1, 2, 4, 6, (3,))],
+    "AdaptiveMaxPool2d": [made(n)(x(2, 3, 4, 6)) for n in (1, 2, 3, (2, 3), (4, 5))],
     "Upsample": [
         made(5)(x(2, 3, 4)),
         made(scale_factor=2)(x(1, 2, 3, 4)),

@@ -137,4 +137,6 @@ SAMPLES = {
     "avg_pool2d": _pools(4, 3, more=({}, {"count_include_pad": False})),
     "adaptive_avg_pool1d": _bins(6, counts=[1, 2, 4, 6, 9]),
     "adaptive_avg_pool2d": _bins(4, 3, counts=[1, 2, 3, (1, 2), (4, 5)]),
+    "adaptive_max_pool1d": _bins(6, counts=[1, 2, 4, 6, 9]),
+    "adaptive_max_pool2d": _bins(4, 3, counts=[1, 2, 3, (1, 2), (4, 5)]),
 }

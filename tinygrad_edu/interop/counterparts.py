@@ -312,6 +312,8 @@ def _windows(torch: Any) -> Table:
         "avg_pool2d": lambda x, **o: F.avg_pool2d(x, **o),
         "adaptive_avg_pool1d": lambda x, **o: F.adaptive_avg_pool1d(x, **o),
         "adaptive_avg_pool2d": lambda x, **o: F.adaptive_avg_pool2d(x, **o),
+        "adaptive_max_pool1d": lambda x, **o: F.adaptive_max_pool1d(x, **o),
+        "adaptive_max_pool2d": lambda x, **o: F.adaptive_max_pool2d(x, **o),
     }
 
 

@@ -94,6 +94,8 @@ EXAMPLES: dict[str, tuple[Sequence[Any], dict[str, Any]]] = {
     "avg_pool2d": ([(1, 2, 4, 3)], {**_POOL, "count_include_pad": False}),
     "adaptive_avg_pool1d": ([(1, 2, 6)], {"output_size": 4}),
     "adaptive_avg_pool2d": ([(1, 2, 4, 3)], {"output_size": 2}),
+    "adaptive_max_pool1d": ([(1, 2, 6)], {"output_size": 4}),
+    "adaptive_max_pool2d": ([(1, 2, 4, 3)], {"output_size": 2}),
     "rnn": ([(3, 2, 2), (2, 2), (2, 2)], {"nonlinearity": "relu"}),
     "gru": ([(3, 2, 6), (2, 2), (6, 2), (6,)], {}),
     "lstm": ([(3, 2, 8), (2, 2), (2, 2), (8, 2)], {}),

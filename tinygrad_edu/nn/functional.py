@@ -127,6 +127,8 @@ avg_pool2d: Function = from_op(
 )
 adaptive_avg_pool1d: Function = from_op(ops.adaptive_avg_pool1d, "input, output_size")
 adaptive_avg_pool2d: Function = from_op(ops.adaptive_avg_pool2d, "input, output_size")
+adaptive_max_pool1d: Function = from_op(ops.adaptive_max_pool1d, "input, output_size")
+adaptive_max_pool2d: Function = from_op(ops.adaptive_max_pool2d, "input, output_size")
 pad: Function = from_op(
     ops.pad,
     "input, pad, mode='constant', value=None",

@@ -98,3 +98,13 @@ class AdaptiveAvgPool1d(_Adaptive, of=F.adaptive_avg_pool1d):
 @dataclass(eq=False, repr=False)
 class AdaptiveAvgPool2d(_Adaptive, of=F.adaptive_avg_pool2d):
     output_size: Sizes
+
+
+@dataclass(eq=False, repr=False)
+class AdaptiveMaxPool1d(_Adaptive, of=F.adaptive_max_pool1d):
+    output_size: Sizes
+
+
+@dataclass(eq=False, repr=False)
+class AdaptiveMaxPool2d(_Adaptive, of=F.adaptive_max_pool2d):
+    output_size: Sizes

@@ -139,6 +139,8 @@ from tinygrad_edu.ops.shapes import (
 from tinygrad_edu.ops.windows import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
     avg_pool1d,
     avg_pool2d,
     conv1d,
@@ -158,6 +160,8 @@ __all__ = [
     "abs",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "add",
     "affine",
     "arccos",

@@ -16,8 +16,9 @@ import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tinygrad_edu.ops import reductions
 from tinygrad_edu.ops.reductions import max_vjp, mean
-from tinygrad_edu.ops.registry import op
+from tinygrad_edu.ops.registry import Op, op
 from tinygrad_edu.ops.shapes import pad
 
 Shape = tuple[int, ...]
@@ -829,7 +830,7 @@ def adaptive_avg_pool1d(xp, x, *, output_size):
     >>> ops.adaptive_avg_pool1d(Tensor([[[1, 3, 2]]]), output_size=2).tolist()
     [[[2.0, 2.5]]]
     """
-    return _adaptive(xp, x, _per_axis(output_size, 1, "output_size", 1))
+    return _adaptive(xp, x, output_size, mean, avg_pool1d, 1)
 
 
 @op
@@ -844,25 +845,53 @@ def adaptive_avg_pool2d(xp, x, *, output_size):
     >>> ops.adaptive_avg_pool2d(Tensor([[[[1, 2], [3, 4]]]]), output_size=1).tolist()
     [[[[2.5]]]]
     """
-    return _adaptive(xp, x, _per_axis(output_size, 2, "output_size", 1))
+    return _adaptive(xp, x, output_size, mean, avg_pool2d, 2)
 
 
-def _adaptive(xp: Any, x: Any, output_size: Shape) -> Any:
-    axes = len(output_size)
+@op
+def adaptive_max_pool1d(xp, x, *, output_size):
+    """The largest elements of `output_size` bins of equal width: (N, C, L) -> (N, C, output_size).
+
+    Bin i holds the elements floor(i L / n) to ceil((i + 1) L / n) - 1; where n does not divide L,
+    neighbouring bins share one.  Equal largest elements share the gradient, as in `max`.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.adaptive_max_pool1d(Tensor([[[1, 3, 2]]]), output_size=2).tolist()
+    [[[3.0, 3.0]]]
+    """
+    return _adaptive(xp, x, output_size, reductions.max, max_pool1d, 1)
+
+
+@op
+def adaptive_max_pool2d(xp, x, *, output_size):
+    """The largest elements of bins of equal size: (N, C, H, W) -> (N, C, *output_size).
+
+    output_size : one number, or one per axis; the bins are those of `adaptive_avg_pool2d`.
+    Equal largest elements share the gradient, as in `max`.
+
+    >>> from tinygrad_edu import Tensor, ops
+    >>> ops.adaptive_max_pool2d(Tensor([[[[1, 2], [3, 4]]]]), output_size=1).tolist()
+    [[[[4.0]]]]
+    """
+    return _adaptive(xp, x, output_size, reductions.max, max_pool2d, 2)
+
+
+def _adaptive(xp: Any, x: Any, output_size: Any, reduce: Op, pool: Op, axes: int) -> Any:
+    """Bins of equal size: all elements, windows, or one axis after the other."""
+    sizes = _per_axis(output_size, axes, "output_size", 1)
     if x.ndim != axes + 2 or not all(x.shape[2:]):
         raise ValueError(
-            f"x has {axes + 2} axes, those of the batch and the channels first, and elements to "
-            "average"
+            f"x has {axes + 2} axes, those of the batch and the channels first, and none of size 0"
         )
-    if set(output_size) == {1}:
-        return mean.read(xp, x, axis=tuple(range(2, x.ndim)), keepdims=True)
-    if not any(size % n for size, n in zip(x.shape[2:], output_size, strict=True)):
-        bins = tuple(size // n for size, n in zip(x.shape[2:], output_size, strict=True))
-        return (avg_pool1d if axes == 1 else avg_pool2d).read(xp, x, kernel_size=bins)
-    for axis, n in enumerate(output_size, 2):
+    if set(sizes) == {1}:
+        return reduce.read(xp, x, axis=tuple(range(2, x.ndim)), keepdims=True)
+    if not any(size % n for size, n in zip(x.shape[2:], sizes, strict=True)):
+        bins = tuple(size // n for size, n in zip(x.shape[2:], sizes, strict=True))
+        return pool.read(xp, x, kernel_size=bins)
+    for axis, n in enumerate(sizes, 2):
         size = x.shape[axis]
         before = (slice(None),) * axis
         spans = [slice(i * size // n, -(-(i + 1) * size // n)) for i in range(n)]
         parts = [xp.getitem(x, index=(*before, span)) for span in spans]
-        x = xp.stack(*[mean.read(xp, part, axis=axis) for part in parts], axis=axis)
+        x = xp.stack(*[reduce.read(xp, part, axis=axis) for part in parts], axis=axis)
     return x

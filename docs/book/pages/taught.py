@@ -48,7 +48,7 @@ KINDS = {
     "28": """conv conv_weight unfold fold max_pool avg_pool pad ConstantPad ReflectionPad
         ReplicationPad ZeroPad photo""",
     "29": "filters feature_maps",
-    "30": "adaptive_avg_pool cifar10 read_cifar10",
+    "30": "adaptive_avg_pool adaptive_max_pool cifar10 read_cifar10",
     "31": "embedding sentences Vocabulary WordTokenizer",
     "32": "rnn clip_grad_value get_total_norm pad_sequence",
     "33": "gru lstm adding_problem",
