@@ -90,31 +90,25 @@ def _scalar(samples: int, way: str) -> Step:
     return step
 
 
-def _dense(case: tensor_mlp.Case) -> Step:
+def _dense(case: tensor_mlp.Case, jit: str | None = None) -> Step:
     """A dense network of Tensors, compiled."""
-    from tinygrad_edu import Tensor, compile, ops
+    from tinygrad_edu import Tensor, compile, ops, optim
 
     x, y, weights, biases = map(_tensors, case.data())
     weights = [Tensor(w.data.T, requires_grad=True) for w in weights]
     parameters = [*weights, *(b.requires_grad_() for b in biases)]
 
-    @compile
-    def loss_of(x: Any, y: Any) -> Any:
+    optimizer = optim.SGD(parameters, lr=tensor_mlp.LEARNING_RATE)
+
+    def network(x: Any, y: Any) -> Any:
         h = x
         for w, b in zip(weights, biases, strict=True):
             z = ops.affine(h, w, b)
             h = z.relu() if w is not weights[-1] else z
         return ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
 
-    def step() -> float:
-        loss = loss_of(x, y)
-        loss.backward()
-        for p in parameters:
-            p.data -= tensor_mlp.LEARNING_RATE * p.grad
-            p.grad = None
-        return loss.item()
-
-    return step
+    loss_of = compile(network, jit=jit)
+    return _descending(lambda: loss_of(x, y), optimizer)
 
 
 def _tensors(data: Any) -> Any:
@@ -247,7 +241,11 @@ CASES = {
     ),
     **{
         name: Case(
-            {"PyTorch": lambda c=c: tensor_mlp.pytorch(c), OURS: lambda c=c: _dense(c)},  # type: ignore[misc]
+            {
+                "PyTorch": lambda c=c: tensor_mlp.pytorch(c),  # type: ignore[misc]
+                OURS: lambda c=c: _dense(c),  # type: ignore[misc]
+                NUMBA: lambda c=c: _dense(c, "numba"),  # type: ignore[misc]
+            },
             0.95 if c.classes else 0.5,
         )
         for name, c in tensor_mlp.CASES.items()

@@ -25,6 +25,10 @@ _SAME = (*(ELEMENTWISE.keys() - {"power", "erf"}), "tril", "triu", "flip")
 
 _BLOCK = 32768  # elements that stay in a processor's second cache through a long formula
 
+_LONGEST = 1024  # numbers in a row that BLAS adds up: it does not add them in pairs, as NumPy does
+
+_NARROW = 16  # columns of which NumPy finds the largest quickly
+
 _SMALL = 4096  # elements below which a copy costs less than a view made in Python
 
 
@@ -46,10 +50,8 @@ class Arrays:
         if self.device == "cpu":  # two short cuts that CuPy does not have
             self.__dict__["matrix_transpose"] = operator.attrgetter("mT")
             self._sum = library.add.reduce
-            self._fast_rows = "fd"  # dtypes of which BLAS adds the rows faster
-            self._short_row = (
-                32  # NumPy looks along such rows slowly, and down many columns at once
-            )
+            self._fast_rows = "fd"  # dtypes of which BLAS adds rows and columns faster
+            self._short_row = 128  # NumPy looks along such rows slowly, and down columns fast
         else:
             self._sum = library.sum
             self._fast_rows = ""
@@ -78,15 +80,25 @@ class Arrays:
     # Methods rather than numpy.sum and its kin: the same code, one Python layer less.
 
     def sum(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+        if axis is not None and x.dtype.char in self._fast_rows and x.ndim > 1:
+            n = x.shape[-1]
+            along = axis in (-1, x.ndim - 1, (-1,), (x.ndim - 1,)) and 0 < n <= _LONGEST
+            if along and x.flags.c_contiguous:
+                out = x.reshape(x.size // n, n).dot(_ones(n, x.dtype))
+                return out.reshape(*x.shape[:-1], 1) if keepdims else out.reshape(x.shape[:-1])
         return self._sum(x, axis=axis, keepdims=keepdims)
 
     def prod(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
         return x.prod(axis=axis, keepdims=keepdims)
 
     def max(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        if axis in (1, -1) and x.ndim == 2 and x.shape[1] <= self._short_row:
-            out = self.library.ascontiguousarray(x.T).max(axis=0)
-            return out[:, None] if keepdims else out
+        if axis in (-1, x.ndim - 1) and x.ndim > 1 and 0 < x.shape[-1] <= self._short_row:
+            rows = x
+            while (n := rows.shape[-1]) > _NARROW:  # one half beside the other, middle in both
+                half = (n + 1) // 2
+                rows = self.library.maximum(rows[..., :half], rows[..., n - half :])
+            out = self.library.ascontiguousarray(rows.reshape(-1, n).T).max(axis=0)
+            return out.reshape(*x.shape[:-1], 1) if keepdims else out.reshape(x.shape[:-1])
         return x.max(axis=axis, keepdims=keepdims)
 
     def min(self, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
