@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from mathfont import font
 from pages import house, landing, lessons, names, operations, pytorch, repository
 from sphinx.cmd.build import build_main
 
@@ -57,6 +58,7 @@ def write_sources(folder: Path, notebooks: dict[str, dict[str, Any]]) -> None:
     for name in ("conf.py", "mathml.py"):
         shutil.copy(HERE / name, folder)
     shutil.copytree(HERE / "static", folder / "static")
+    (folder / "static" / "stix-two-math.woff2").write_bytes(font())
     shutil.copytree(HERE / "text", folder, dirs_exist_ok=True)
     texts, pictures = repository.pages()
     texts["lessons/index.md"] += "\n" + lessons.index()
