@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from pages import landing
 
 from tinygrad_edu import cli, ops
 
@@ -76,15 +77,32 @@ def test_shown_operations_are_the_real_ones(name, code):
     assert code.strip() == "\n\n\n".join(parts)
 
 
-def test_one_sentence_everywhere():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    assert cli.SENTENCE in README.splitlines()[:4]
-    assert setup["metadata"]["description"] == cli.SENTENCE
+def first_screens():
+    """The README, the book's first page and the help, each as plain words."""
     shown = subprocess.run(
         [sys.executable, "-m", "tinygrad_edu", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    assert cli.SENTENCE in " ".join(shown.split())
+    texts = {"README.md": README, "the book": landing.pages()["index.md"], "--help": shown}
+    return {
+        name: " ".join(text.replace("`", "").replace("|", " ").split())
+        for name, text in texts.items()
+    }
+
+
+def test_three_first_screens_say_the_same():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert setup["metadata"]["description"] == cli.SENTENCE
+    assert cli.SENTENCE in README.splitlines()[:4]
+    head, *rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", README.split("## ")[1], re.M)
+    assert [tuple(cell.replace("`", "") for cell in row) for row in rows] == [*cli.READINGS]
+    said = [cli.SENTENCE, *COMMANDS, *(" ".join(row) for row in [head, *cli.READINGS])]
+    said += ["one command sets up and opens the first lesson", "sets up and runs every test"]
+    said += ["its value, and its vector-Jacobian product", "lse is a reading of these lines:"]
+    for name, text in first_screens().items():
+        assert [words for words in said if words not in text] == [], name
+    assert "tanh(w1*x1 + w2*x2 + b)" in README.partition("## ")[0]
+    assert "tanh(w1*x1 + w2*x2 + b)" in first_screens()["--help"]
 
 
 def test_the_two_commands():

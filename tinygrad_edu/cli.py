@@ -30,14 +30,35 @@ SENTENCE = (
     "arrays, graphs, pictures and formulas."
 )
 
-_FIRST = (
-    "`tinygrad-edu start` opens the first lesson you have not finished; in a clone of the "
-    "repository, `python -m pytest` runs every test."
+READINGS = (
+    ("floats", "the math module", "Value, the scalar engine"),
+    ("arrays", "NumPy", "Tensor, the array engine"),
+    ("GPU arrays", "CuPy", 'Tensor.to("cuda")'),
+    ("nodes", "the operations themselves", "derivatives of derivatives, to any order"),
+    ("picture", "the recorded graph", "draw(out): SVG, PNG, PDF, DOT or text"),
+    ("story", "the recorded graph", "Stepper(out): both passes, one step at a time"),
+    ("formula", "the recorded graph, or the rule", "latex(out)"),
+    (
+        "program",
+        "the recorded graph",
+        "compile(f): readable Python of both passes, run in place of the graph",
+    ),
+    (
+        "proof",
+        "SymPy's symbols (in the tests)",
+        "every elementwise derivative shown equal to the true one",
+    ),
+)
+
+_NEURON = (
+    'tinygrad-edu draw "tanh(w1*x1 + w2*x2 + b)" w1=-3 x1=2 w2=1 x2=0 b=6.8813735870195432 '
+    "-o neuron.svg"
 )
 
 _FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".tex": "latex"}
 _FORMATS |= {".gv": "dot", ".latex": "latex", ".txt": "text"}
 _FOLDER = Path("~/tinygrad-edu")
+_WIDTH = 79  # of the help's own texts
 _BOOK = Path(__file__).resolve().parent.parent / "docs" / "book" / "build.py"
 
 
@@ -321,7 +342,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tinygrad-edu", description=SENTENCE, epilog=_FIRST)
+    parser = _Parser(
+        prog="tinygrad-edu",
+        description=textwrap.fill(SENTENCE, _WIDTH),
+        epilog=_first_screen(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"tinygrad_edu {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -412,13 +438,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _first_screen() -> str:
+    """What the README's first screen says, for the end of the help."""
+    start = 47  # where the last column begins
+    rows = [
+        f"  {name:<11} {source}".ljust(start)
+        + f"\n{'':<{start}}".join(textwrap.wrap(given, _WIDTH - start))
+        for name, source, given in (("reading", "read with", "you get"), *READINGS)
+    ]
+    return "\n".join(
+        [
+            "in a clone of the repository, one command sets up and opens the first lesson,",
+            "and one sets up and runs every test:",
+            '  pip install -e ".[lessons]" && tinygrad-edu start',
+            '  pip install -e ".[test]" && python -m pytest',
+            "",
+            "a neuron, forward and backward:",
+            "  " + " \\\n    ".join(textwrap.wrap(_NEURON, _WIDTH - 4, break_on_hyphens=False)),
+            "",
+            "an operation is two functions: its value, and its vector-Jacobian product;",
+            "everything else is a reading of these lines:",
+            *rows,
+        ]
+    )
+
+
 def _draw_help() -> str:
     names = textwrap.fill(", ".join(sorted(functions())), 76)
     return (
         "an expression is made of numbers, names, pi, + - * / **, one comparison, and\n"
         f"these operations:\n{textwrap.indent(names, '  ')}\n\n"
-        "example:\n"
-        '  tinygrad-edu draw "tanh(w1*x1 + w2*x2 + b)" w1=-3 x1=2 w2=1 x2=0 b=6.8813 -o neuron.svg'
+        f"example:\n  {_NEURON}"
     )
 
 

@@ -8,6 +8,7 @@ needs Chromium and the extra `test`.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -25,7 +26,8 @@ LARGEST = 2_000_000  # bytes of a page
 SLOWEST = 2.0  # seconds until a page can be used
 PHONE = 390  # pixels
 STEPPED = 4  # pages whose steppers are tried by keyboard: the first page, and lessons
-ALIKE = ("reference/tinygrad_edu", "operations/")  # pages made by one pattern: a few stand for all
+SHEET = (688, 1001)  # pixels of an A4 page inside its margins
+PRINTED = (3, 30)  # sheets of a lesson
 
 
 class Page(HTMLParser):
@@ -123,6 +125,55 @@ CONTRAST = """JSON.stringify((() => {
 })())"""
 
 
+# What a print would cut off or had better leave out, given the size of a sheet.
+PRINT = """JSON.stringify(((width, height) => {
+  const found = new Set(), screen = 'nav, button, select, input, footer, .sidebar-drawer';
+  const say = (e, what) => found.add(`${e.localName} ${e.getAttribute('class') || ''} ${what}`);
+  for (const e of document.querySelectorAll('body, body *')) {
+    if (!e.getClientRects().length || e.closest('math') || e.parentElement.closest('svg')) continue;
+    const box = e.getBoundingClientRect(), style = getComputedStyle(e);
+    if (style.visibility !== 'visible' || box.width < 2) continue;
+    if (box.right > width + 1) say(e, `ends at ${Math.round(box.right)} of ${width} pixels`);
+    const hidden = [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight];
+    if (e.clientWidth && style.overflowX !== 'visible' && hidden[0] > 1)
+      say(e, `hides ${hidden[0]} pixels beside it`);
+    if (e.clientWidth && style.overflowY !== 'visible' && hidden[1] > 1)
+      say(e, `hides ${hidden[1]} pixels below it`);
+    if (e.matches('img, svg, iframe') && box.height > height) say(e, 'is taller than a sheet');
+    if (e.matches('img') && !e.naturalWidth) say(e, 'is not there');
+    if (e.matches(screen)) say(e, 'is for the screen');
+  }
+  const below = document.scrollingElement.scrollHeight - innerHeight;
+  if (window !== top && below > 1) found.add(`a frame hides ${below} pixels`);
+  return [...found].slice(0, 5);
+})(WIDTH, HEIGHT))"""
+
+
+def printed(page: Path, browser: Any) -> Iterator[str]:
+    """What is wrong with the print of a page on A4."""
+    name, (width, height) = page.name, SHEET
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.send("Emulation.setDeviceMetricsOverride", **size)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    browser.told.clear()
+    browser.open(page.resolve().as_uri())
+    browser.js("document.querySelectorAll('iframe').forEach(e => { e.loading = 'eager' })")
+    time.sleep(0.1)
+    asked = PRINT.replace("WIDTH", str(width)).replace("HEIGHT", str(height))
+    for found in json.loads(browser.js(asked)):
+        yield f"{name}, printed: {found}"
+    for context in _contexts(browser)[1:]:
+        browser.js("dispatchEvent(new Event('beforeprint'))", contextId=context)
+        inside = asked.replace(f"({width},", "(innerWidth,")
+        for found in json.loads(browser.js(inside, contextId=context)):
+            yield f"{name}, printed, in a frame: {found}"
+    made = browser.send("Page.printToPDF", preferCSSPageSize=True)
+    sheets = len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(made["data"])))
+    if not PRINTED[0] <= sheets <= PRINTED[1]:
+        yield f"{name}, printed: {sheets} sheets, not {PRINTED[0]} to {PRINTED[1]}"
+    browser.send("Emulation.setEmulatedMedia", media="")
+
+
 def seen(site: Path, browser: Any) -> Iterator[str]:
     """What is wrong with the pages of a site as a browser shows them."""
     names = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
@@ -144,10 +195,13 @@ def seen(site: Path, browser: Any) -> Iterator[str]:
     browser.send("Emulation.setDeviceMetricsOverride", **size)
     for scheme in ("light", "dark"):
         browser.media(prefers_color_scheme=scheme)
-        for name in [x for i, x in enumerate(names) if i % 20 == 0 or not x.startswith(ALIKE)]:
+        for name in names:
             browser.open((site / name).resolve().as_uri())
             for poor in json.loads(browser.js(CONTRAST)):
                 yield f"{name}: in {scheme}, a contrast of {poor}"
+    for page in sorted((site / "lessons").glob("[0-9]*.html")):
+        yield from printed(page, browser)
+    browser.send("Emulation.setDeviceMetricsOverride", **size)
     framed = [x for x in names if "<iframe" in (site / x).read_text(encoding="utf-8")]
     framed = [x for x in framed if x == "index.html" or x.startswith("lessons/")]
     if len(framed) < STEPPED:
@@ -176,6 +230,12 @@ def _steps(browser: Any) -> bool:
 
 def _places(browser: Any) -> list[Any]:
     """Where the sliders of all steppers stand."""
+    slider = "document.querySelector('input[type=range]')?.value"
+    return [browser.js(slider, contextId=context) for context in _contexts(browser)]
+
+
+def _contexts(browser: Any) -> list[int]:
+    """Where scripts run: in the page, and in each of its frames."""
     made = {
         event["params"]["context"]["id"]
         for event in browser.told
@@ -186,8 +246,7 @@ def _places(browser: Any) -> list[Any]:
         for event in browser.told
         if event["method"] == "Runtime.executionContextDestroyed"
     }
-    slider = "document.querySelector('input[type=range]')?.value"
-    return [browser.js(slider, contextId=context) for context in sorted(made - gone)]
+    return sorted(made - gone)
 
 
 def _first_line(complaint: dict[str, Any]) -> str:

@@ -21,7 +21,12 @@ def font() -> bytes:
     """The font as WOFF2, with the characters that formulas have, and its tables for them."""
     from fontTools import subset
 
-    options = subset.Options(flavor="woff2", layout_features=["ssty", "dtls", "flac", "mark", "mkmk"], name_IDs=["*"], hinting=False)
+    options = subset.Options(
+        flavor="woff2",
+        layout_features=["ssty", "dtls", "flac", "mark", "mkmk"],
+        name_IDs=["*"],
+        hinting=False,
+    )
     with (resources.files("ziamath.fonts") / "STIXTwoMath-Regular.ttf").open("rb") as file:
         made = subset.load_font(file, options)
         cutter = subset.Subsetter(options)

@@ -191,7 +191,13 @@ export function start(host, story, ask) {
   const first = linked();
   set(level, mode);
   go(story.page ? first : story.position);
-  if (story.page) { onhashchange = () => go(linked()); host.focus(); }
+  if (story.page) {
+    onhashchange = () => go(linked());
+    let before; // a print shows both passes done
+    onbeforeprint = () => { before = done; act.End(); };
+    onafterprint = () => move(before);
+    host.focus();
+  }
   return (fresh) => {
     if (!fresh) return clearInterval(timer);
     story = unpack({ ...story, ...fresh });
