@@ -22,6 +22,7 @@ from pages import (
     pytorch,
     session,
     taught,
+    themed,
 )
 from pages.repository import TEXTS
 from pages.repository import pages as texts_of_the_repository
@@ -44,7 +45,9 @@ class TestDocstrings:
             "```pycon\n>>> f(1)\n```\n\n```text\nindented\n  more\n```"
         )
 
-    @pytest.mark.parametrize("module", [docstrings, session, taught], ids=lambda x: x.__name__)
+    @pytest.mark.parametrize(
+        "module", [docstrings, session, taught, themed], ids=lambda x: x.__name__
+    )
     def test_examples_of_the_pages_modules(self, module):
         assert doctest.testmod(module).attempted
         assert not doctest.testmod(module).failed

@@ -189,16 +189,15 @@ def seen(site: Path, browser: Any) -> Iterator[str]:
         if browser.js("document.documentElement.scrollWidth > innerWidth"):
             yield f"{name}: wider than a phone of {PHONE} pixels"
         yield from (f"{name}: {_first_line(x)}" for x in browser.complaints())
+        yield from _pale(name, browser)
         outside = [x for x in browser.requests() if not x.startswith(("file:", "data:", "about:"))]
         yield from (f"{name}: asks for {x}" for x in outside)
     size["width"] = 1200
     browser.send("Emulation.setDeviceMetricsOverride", **size)
-    for scheme in ("light", "dark"):
-        browser.media(prefers_color_scheme=scheme)
-        for name in names:
+    for name in names:
+        if "/" not in name:  # what only wide pages show is on all of them
             browser.open((site / name).resolve().as_uri())
-            for poor in json.loads(browser.js(CONTRAST)):
-                yield f"{name}: in {scheme}, a contrast of {poor}"
+            yield from _pale(name, browser)
     for page in sorted((site / "lessons").glob("[0-9]*.html")):
         yield from printed(page, browser)
     browser.send("Emulation.setDeviceMetricsOverride", **size)
@@ -211,6 +210,14 @@ def seen(site: Path, browser: Any) -> Iterator[str]:
         browser.open((site / name).resolve().as_uri())
         if not _steps(browser):
             yield f"{name}: its stepper does not answer to the keyboard"
+
+
+def _pale(name: str, browser: Any) -> Iterator[str]:
+    """Texts of the open page that are hard to read, in both themes."""
+    for scheme in ("light", "dark"):
+        browser.media(prefers_color_scheme=scheme)
+        for poor in json.loads(browser.js(CONTRAST)):
+            yield f"{name}: in {scheme}, a contrast of {poor}"
 
 
 def _steps(browser: Any) -> bool:

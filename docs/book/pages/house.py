@@ -9,6 +9,7 @@ from test_ladder import LADDER, imported_names, module_name, room_of
 
 from pages import ROOT
 from pages.docstrings import first_sentence
+from pages.themed import MUTED, themed
 
 PACKAGE = ROOT / "tinygrad_edu"
 
@@ -46,14 +47,14 @@ def picture() -> str:
 
     graph = AGraph(directed=True, rankdir="BT", nodesep="0.25", ranksep="0.35", bgcolor="none")
     graph.node_attr.update(shape="box", style="rounded", fontname="monospace", fontsize="12")
-    graph.node_attr.update(color="#7D8894", fontcolor="#7D8894", height="0.3")
-    graph.edge_attr.update(color="#7D8894", arrowsize="0.6")
+    graph.node_attr.update(color=MUTED, fontcolor=MUTED, height="0.3")
+    graph.edge_attr.update(color=MUTED, arrowsize="0.6")
     for room in LADDER:
         graph.add_node(room)
         for below in _direct(room):
             graph.add_edge(below, room)
     text = graph.draw(format="svg", prog="dot").decode()
-    return text[text.index("<svg") :]
+    return themed(text[text.index("<svg") :])
 
 
 def _direct(room: str) -> list[str]:

@@ -16,12 +16,12 @@ from pages.docstrings import first_sentence, markdown
 from pages.inventory import operations
 from pages.session import code, session, tensor
 from pages.taught import lesson_of, taught
+from pages.themed import DATA, GRAD, MUTED, themed
 from tinygrad_edu import Tensor, keeps, no_grad, rule_latex
 from tinygrad_edu.ops.registry import Op
 from tinygrad_edu.readers.cost import multiply_adds
 
 _READABLE = 420  # letters of LaTeX
-BLUE, ORANGE, GRAY = "#0072B2", "#D55E00", "#7D8894"
 _KINDS = {
     "elementwise": "Element by element",
     "reductions": "Reductions",
@@ -152,11 +152,18 @@ def example(op: Op) -> str:
         return session([*lines, f"[part.shape for part in {call}]"])
     lines += [f"out = {call}", "out"]
     if out.requires_grad:
-        out.sum().backward()
-        lines.append("out.sum().backward()")
+        lines.append(_backward(out, leaves))
         reached = [name for name, x in zip(names, leaves, strict=True) if x.grad is not None]
         lines += [f"print({name}.grad.round(4))" for name in reached]
     return session(lines)
+
+
+def _backward(out: Tensor, leaves: list[Tensor]) -> str:
+    """The backward pass of an example: from the sum, or the first number where that is constant."""
+    out.sum().backward()
+    if any(np.abs(x.grad).max(initial=0.0) > 1e-6 for x in leaves if x.grad is not None):
+        return "out.sum().backward()"
+    return f"out[{', '.join('0' * out.ndim)}].backward()" if out.ndim else "out.backward()"
 
 
 def _samples(op: Op) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -215,18 +222,18 @@ def curve(op: Op) -> bytes:
         axes = figure.subplots()
         axes.patch.set_alpha(0.0)
         for y, label, colour, style in (
-            (out.data, op.name, BLUE, "-"),
-            (x.grad, "derivative", ORANGE, "--"),
+            (out.data, op.name, DATA, "-"),
+            (x.grad, "derivative", GRAD, "--"),
         ):
             inside = np.where(np.abs(y) < 6.0, y, np.nan)
             axes.plot(x.data, inside, style, color=colour, label=label, linewidth=2)
-        axes.axhline(0.0, color=GRAY, linewidth=0.6)
-        axes.axvline(0.0, color=GRAY, linewidth=0.6)
-        axes.tick_params(colors=GRAY)
-        axes.spines[:].set_color(GRAY)
+        axes.axhline(0.0, color=MUTED, linewidth=0.6)
+        axes.axvline(0.0, color=MUTED, linewidth=0.6)
+        axes.tick_params(colors=MUTED)
+        axes.spines[:].set_color(MUTED)
         legend = axes.legend(frameon=False)
         for text in legend.get_texts():
-            text.set_color(GRAY)
+            text.set_color(MUTED)
         sink = io.BytesIO()
         figure.savefig(sink, format="svg", metadata={"Date": None})
-    return sink.getvalue()
+    return themed(sink.getvalue().decode()).encode()
