@@ -13,6 +13,7 @@ import pytest
 from pages import (
     docstrings,
     examples,
+    formulas,
     house,
     inventory,
     landing,
@@ -46,7 +47,7 @@ class TestDocstrings:
         )
 
     @pytest.mark.parametrize(
-        "module", [docstrings, session, taught, themed], ids=lambda x: x.__name__
+        "module", [docstrings, formulas, session, taught, themed], ids=lambda x: x.__name__
     )
     def test_examples_of_the_pages_modules(self, module):
         assert doctest.testmod(module).attempted
@@ -63,7 +64,17 @@ SHAPE = re.compile(
 )
 # Names that neither take nor give an array: numbers, texts, graphs, blocks, lessons, schedules.
 WITHOUT_ARRAYS = {
-    *("Stepper", "Value", "detect_anomaly", "diff", "keeps", "latex", "load", "manual_seed"),
+    *(
+        "Stepper",
+        "Value",
+        "detect_anomaly",
+        "device",
+        "diff",
+        "keeps",
+        "latex",
+        "load",
+        "manual_seed",
+    ),
     *("no_grad", "op", "record_lines", "save", "scope", "story", "trace"),
     *("nn.ModuleDict", "nn.ModuleList", "nn.init.calculate_gain"),
     *("optim.LRCurve", "optim.armijo", "optim.bracket_search", "optim.lr_finder"),
@@ -258,6 +269,8 @@ class TestCheck:
     def test_a_style_that_fetches_is_found(self, site):
         (site / "x.css").write_text("@import 'https://fonts.example/x.css';")
         assert list(check.problems(site)) == ["x.css: fetches https://fonts.example/x.css"]
+        (site / "x.css").write_text('a { src: url("x.woff2"); b: url(data:x); c: url(a.svg) }')
+        assert list(check.problems(site)) == ["x.css: there is no x.woff2"]
 
     def test_an_empty_site_is_no_site(self, tmp_path):
         assert list(check.problems(tmp_path)) == [f"there is no page in {tmp_path}"]
@@ -271,6 +284,10 @@ class TestCheck:
         still = '<iframe title="x" srcdoc="&lt;input type=range value=3&gt;"></iframe>'
         (site / "index.html").write_text(PAGE.format(wide + pale + still))
         (site / "b.html").write_text(PAGE.format("<script>lost()</script>"))
+        (site / "lessons").mkdir()
+        cut = '<nav>n</nav><pre style="overflow:auto">' + "wide " * 200 + "</pre>"
+        tall = '<img src="../a.svg" style="height:1200px">'
+        (site / "lessons" / "00_cut.html").write_text(PAGE.format(cut + tall))
         with browsing(tmp_path_factory.mktemp("browser")) as browser:
             found = list(check.seen(site, browser))
         for part in (
@@ -279,6 +296,10 @@ class TestCheck:
             "b.html: Uncaught",
             "only 1 pages have a stepper, not 4",
             "index.html: its stepper does not answer",
+            "00_cut.html, printed: pre  hides",
+            "00_cut.html, printed: nav  is for the screen",
+            "00_cut.html, printed: img  is taller than a sheet",
+            "00_cut.html, printed: 1 sheets, not 3 to 30",
         ):
             assert [x for x in found if part in x], (part, found)
         assert not [x for x in found if x.startswith("b.html: wider")]

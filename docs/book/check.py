@@ -78,8 +78,12 @@ def problems(site: Path) -> Iterator[str]:
             if not urlsplit(target).scheme:
                 yield from _missing(site, pages, name, target)
     for path in sorted(site.rglob("*.css")):
-        for target in re.findall(r"""(?:url\(|@import )["']?(https?:[^"')]+)""", path.read_text()):
-            yield f"{path.relative_to(site)}: fetches {target}"
+        name = path.relative_to(site).as_posix()
+        for target in re.findall(r"""(?:url\(|@import )["']?([^"')]+)""", path.read_text()):
+            if urlsplit(target).scheme in ("http", "https"):
+                yield f"{name}: fetches {target}"
+            elif not target.startswith("data:"):
+                yield from _missing(site, pages, name, target)
 
 
 def _missing(site: Path, pages: dict[str, Page], name: str, target: str) -> Iterator[str]:

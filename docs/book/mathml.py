@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from docutils import nodes
 from latex2mathml.converter import convert
+from pages.formulas import parts
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
-
-_OPENING, _CLOSING = ("{", r"\begin", r"\left"), ("}", r"\end", r"\right")
-_MARKS = re.compile(r"(\\[{}]|[{}]|\\(?:begin|end|left|right|qquad)(?![A-Za-z]))")
 
 
 def mathml(latex: str, *, display: str = "inline") -> str:
@@ -35,22 +31,6 @@ def _block(self: HTML5Translator, node: nodes.math_block) -> None:
     made = (mathml(part, display="block") for part in parts(node.astext()))
     self.body.append(f'<div class="math">{"".join(made)}</div>\n')
     raise nodes.SkipNode
-
-
-def parts(latex: str) -> list[str]:
-    r"""Formulas side by side, which a narrow page may put one below the other: split at ``\qquad``.
-
-    >>> parts(r"a = b, \qquad c = \frac{d \qquad e}{f}")
-    ['a = b,', 'c = \\frac{d \\qquad e}{f}']
-    """
-    found, depth = [""], 0
-    for piece in _MARKS.split(latex):
-        depth += (piece in _OPENING) - (piece in _CLOSING)
-        if piece == r"\qquad" and depth == 0:
-            found.append("")
-        else:
-            found[-1] += piece
-    return [part.strip() for part in found]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
