@@ -33,7 +33,7 @@ SENTENCE = (
 READINGS = (
     ("floats", "the math module", "Value, the scalar engine"),
     ("arrays", "NumPy", "Tensor, the array engine"),
-    ("GPU arrays", "CuPy", 'Tensor.to("cuda")'),
+    ("GPU arrays", "CuPy", 'Tensor.to("cuda"), with device("cuda")'),
     ("nodes", "the operations themselves", "derivatives of derivatives, to any order"),
     ("picture", "the recorded graph", "draw(out): SVG, PNG, PDF, DOT or text"),
     ("story", "the recorded graph", "Stepper(out): both passes, one step at a time"),
@@ -41,7 +41,8 @@ READINGS = (
     (
         "program",
         "the recorded graph",
-        "compile(f): readable Python of both passes, run in place of the graph",
+        "compile(f): readable Python of both passes, run in place of the graph; on a GPU kernels "
+        "in C++",
     ),
     (
         "proof",

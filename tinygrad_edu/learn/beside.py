@@ -21,6 +21,10 @@ def beside_torch(what: Module | str, *inputs: Tensor) -> None:
     In quick mode, or without PyTorch, a line says that nothing was compared.
 
     Raises AssertionError if they are further apart than rounding explains.
+
+    >>> from tinygrad_edu import nn, randn
+    >>> beside_torch(nn.Linear(3, 2), randn(4, 3))
+    Linear...PyTorch...
     """
     name = what if isinstance(what, str) else type(what).__name__
     if mode() == "quick" or importlib.util.find_spec("torch") is None:

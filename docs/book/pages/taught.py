@@ -44,7 +44,7 @@ KINDS = {
     "23": "cosine_similarity normalize",
     "24": "remove_spectral_norm",
     "25": "dropout transforms.*",
-    "27": "Difference module_parity from_torch to_torch from_dlpack",
+    "27": "Difference module_parity learn.beside_torch from_torch to_torch from_dlpack",
     "28": """conv conv_weight unfold fold max_pool avg_pool pad ConstantPad ReflectionPad
         ReplicationPad ZeroPad photo""",
     "29": "filters feature_maps",
