@@ -38,8 +38,8 @@ class Symbol:
         self.options = options or {}
 
     def __getattr__(self, name: str) -> Any:
-        """shape, ndim, size, dtype and the like, of the example."""
-        if name.startswith("_"):
+        """shape, ndim, size, dtype and the like, of the example; not the memory it lies in."""
+        if name.startswith("_") or name == "base":
             raise AttributeError(name)
         return getattr(self.example, name)
 
