@@ -91,7 +91,11 @@ def test_a_submission_is_not_told_where_its_verdicts_go(tmp_path):
     assert "report.json" not in found.read_text(encoding="utf-8")
 
 
-def test_grading_changes_nobodys_progress(results):
+def test_grading_changes_nobodys_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYGRAD_EDU_HOME", str(tmp_path / "home"))
+    (tmp_path / "00_ada.py").write_text(f"# %%\n{RIGHT}", encoding="utf-8")
+    (graded,) = grading.grade(tmp_path)
+    assert [verdict.status for verdict in graded.verdicts] == ["passed", "passed"]
     assert learn.progress()["exercises"] == {}
 
 
