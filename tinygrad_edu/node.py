@@ -40,9 +40,7 @@ class Mode:
     device: str | None = None  # where new tensors are made; None: where their data is
     capture: Any = None  # notes what a recording of launches rests on
 
-    annotates: bool = (
-        False  # whether new nodes get a Note or are noted: lines, scope, tape, capture
-    )
+    annotates: bool = False  # whether new nodes get a Note or are noted, because of one of these
 
 
 @dataclasses.dataclass(slots=True)

@@ -183,25 +183,21 @@ class Tensor(Operators):
         mode = current_mode()
         if mode.tape is not None:
             refuse_traced(self)
-        if (
-            data is self._data and mode.capture is None
-        ):  # after an update in place, such as t.data -= step
+        held, capture = self._data, mode.capture
+        if data is held and capture is None:  # after an update in place, such as t.data -= step
             self._data = data.view()  # the array object is the version that graphs compare
             return
+        xp = namespace_of(held)
         array = data._data if isinstance(data, Tensor) else data
-        xp = namespace_of(self._data)
-        if mode.capture is not None:
-            array = xp.asarray(array, dtype=self._data.dtype)
-        else:
-            array = xp.library.array(array, dtype=self._data.dtype)
-        if array.shape != self._data.shape:
+        array = (xp.library.array if capture is None else xp.asarray)(array, dtype=held.dtype)
+        if array.shape != held.shape:
             raise ValueError(
                 f"cannot assign data of shape {array.shape} to {describe(self)}; make a new Tensor"
             )
-        if mode.capture is not None:
-            mode.capture.write(self, array)
-        else:
+        if capture is None:
             self._data = array
+        else:
+            capture.write(self, array)
 
     @property
     def grad(self) -> Array | None:
