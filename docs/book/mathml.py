@@ -16,8 +16,11 @@ def mathml(latex: str, *, display: str = "inline") -> str:
     Raises ExtensionError, with the formula, for LaTeX that is not understood.
     """
     try:
+        made = convert(latex.replace("{aligned}", "{align*}"), display=display)
+        if "<mi>&</mi>" in made:
+            raise ValueError("an & outside of what has columns")
         # The macron of most fonts lies on the letter; the overline does not.
-        return convert(latex, display=display).replace("&#x000AF;", "&#x203E;")
+        return made.replace("&#x000AF;", "&#x203E;")
     except Exception as error:
         raise ExtensionError(f"not LaTeX that can be shown: {latex!r} ({error!r})") from error
 
