@@ -1,4 +1,4 @@
-// The stepper in a page and in the notebook's widget.  Texts of the story go in as text, never HTML.
+// The stepper, in a page or a notebook's widget.  Texts go in as text, never HTML.
 
 function make(name, attributes = {}, ...inside) {
   const [tag, svg] = name.split(":");
@@ -8,7 +8,7 @@ function make(name, attributes = {}, ...inside) {
   return made;
 }
 
-// a line of text: pieces that begin with the letter of their role
+// a line: pieces that begin with their role's letter
 const words = (pieces) =>
   make("p", {}, ...(pieces || []).map((p) => make("span", { class: "w" + p[0] }, p.slice(1))));
 const plain = (pieces) => words(pieces).textContent;
@@ -28,7 +28,7 @@ export function start(host, story, ask) {
   let level = story.level, mode = story.mode, done = 0, timer = 0, waiting;
   svg.style.colorScheme = "inherit"; // as the page
 
-  // what the drawing lacks: marks on boxes, arrows back, broad edges to point at
+  // what the drawing lacks
 
   for (const box of story.nodes.flatMap((node) => node.boxes.map(id))) {
     const x = box.firstChild.getAttribute("width");
@@ -192,10 +192,10 @@ export function start(host, story, ask) {
   set(level, mode);
   go(story.page ? first : story.position);
   if (story.page) {
+    let seen;
     onhashchange = () => go(linked());
-    let before; // a print shows both passes done
-    onbeforeprint = () => { before = done; act.End(); };
-    onafterprint = () => move(before);
+    onbeforeprint = () => (seen = done, act.End());
+    onafterprint = () => move(seen);
     host.focus();
   }
   return (fresh) => {
