@@ -5,8 +5,8 @@
 # random weights end in zeros or in infinity, and which one does not?
 #
 # - builds: `init`
-# - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `learn`, `manual_seed`,
-#   `metrics`, `nn`, `no_grad`, `ops`, `optim`
+# - uses: `Tensor`, `Value.backward`, `Value.grad`, `data`, `draw`, `fit`, `learn`, `lr_scheduler`,
+#   `manual_seed`, `metrics`, `nn`, `no_grad`, `ops`, `optim`
 # - time: 35 minutes to read, 40 s to run
 # - covers: A (initialisation), B (initialisation, activations), D (initialisation), E (7_3)
 #
@@ -22,6 +22,7 @@ import numpy as np
 
 from tinygrad_edu import Tensor, data, draw, learn, manual_seed, metrics, nn, no_grad, ops, optim
 from tinygrad_edu.nn import init
+from tinygrad_edu.optim import lr_scheduler
 from tinygrad_edu.train import fit
 
 learn.begin("18")
@@ -196,12 +197,13 @@ draw(value, names=locals(), detail="compact", direction="TB")
 # %% [markdown]
 # ## An experiment: thirty layers on the digits
 #
-# The digits again, with thirty layers of 64 units, 15 epochs of Adam. Only the beginning differs:
-# besides the two rules, one takes weights too small, and one matrices whose rows stand at right
-# angles (**orthogonal**) and are as long as He's rule makes them. A last one has the weights that
-# are too small, but what comes into a layer also goes past it and is added to what comes out.
-# Guessing at random is right in 10 % of all cases. With Xavier's rule, which is right for tanh
-# (near 0 it hardly changes a number), and ReLU, which cuts half away in every layer, you reach ...
+# The digits again, with thirty layers of 64 units, 15 epochs of Adam, its rate falling along a
+# cosine (lesson 17). Only the beginning differs: besides the two rules, one takes weights too
+# small, and one matrices whose rows stand at right angles (**orthogonal**) and are as long as He's
+# rule makes them. A last one has the weights that are too small, but what comes into a layer also
+# goes past it and is added to what comes out. Guessing at random is right in 10 % of all cases.
+# With Xavier's rule, which is right for tanh (near 0 it hardly changes a number), and ReLU, which
+# cuts half away in every layer, you reach ...
 
 # %%
 guess = learn.predict("Xavier's rule with ReLU", ["10 to 75 %", "over 90 %"])
@@ -249,13 +251,16 @@ images, labels = test_set.batch(range(len(test_set)))
 def accuracy(start, shape, seed):
     model = deep(start, shape, seed)
     loader = data.DataLoader(train_set, batch_size=32, shuffle=True)
-    options = {"loss": nn.CrossEntropyLoss(), "optimizer": optim.Adam(model.parameters(), lr=1e-3)}
     epochs = learn.pick(full=15, quick=1)
+    adam = optim.Adam(model.parameters(), lr=1e-3)
+    falling = lr_scheduler.CosineAnnealingLR(adam, epochs)
+    options = {"loss": nn.CrossEntropyLoss(), "optimizer": adam, "scheduler": falling}
     fit(model, loader, epochs=epochs, compile=True, progress=False, **options)  # lesson 41
     with no_grad():
         return metrics.accuracy(model(images), labels)
 
 
+# %%
 entries = {
     "N(0, 0.01), ReLU": (small_start, nn.ReLU),
     "Xavier, sigmoid": (init.xavier_normal_, nn.Sigmoid),
@@ -276,10 +281,10 @@ for name in learn.pick(full=[*entries], quick=["Xavier, ReLU", "He, ReLU"]):
 guess.reveal(guess.choices[int(scores["Xavier, ReLU"] > 0.8)])
 if learn.pick(full=True, quick=False):
     assert max(scores["N(0, 0.01), ReLU"], scores["Xavier, sigmoid"]) < 0.15
-    assert scores["Xavier, ReLU"] < 0.8
+    assert scores["Xavier, ReLU"] < 0.7
     assert scores["Xavier, tanh"] > 0.75
-    assert scores["N(0, 0.01), past"] > 0.9
-assert scores["He, ReLU"] > learn.pick(full=0.85, quick=0.2)
+    assert scores["N(0, 0.01), past"] > 0.94
+assert scores["He, ReLU"] > learn.pick(full=0.9, quick=0.2)
 
 # %% [markdown]
 # Same network (but for the last line), same data, same optimiser, same number of steps: only the

@@ -214,9 +214,9 @@ assert learn.mode() == "quick" or none[0.5] < 35 < 96.5 < batch[0.5]
 # all weights of a unit twice as large changes nothing in what follows, and halves their gradient:
 # the layer brakes itself. (Layer norm does so for a layer as a whole, and helps less here.)
 #
-# The thirty layers of lesson 18 failed with a bad start and did well with He's, trained by Adam at
-# 0.001. Now with He's start **and** batch norm, by Adam as there (in batches of 128, which is
-# faster), they read ...
+# The thirty layers of lesson 18 failed with a bad start and did well with He's, trained by Adam.
+# Now with He's start **and** batch norm, by Adam at 0.001 (all the time, and in batches of 128,
+# which is faster), they read ...
 
 # %%
 guess = learn.predict("Thirty layers with batch norm", ["below 25 %", "about 85 %", "over 95 %"])
