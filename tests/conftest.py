@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.ops import manual_seed
 
 
@@ -32,6 +33,20 @@ def _seeds():
     random.seed(0)
     np.random.seed(0)
     manual_seed(0)
+
+
+@pytest.fixture
+def cuda(request, monkeypatch):
+    """CuPy, or its double."""
+    import cupy_double  # not at the top: this file alone is copied by test_parity_marks
+
+    before = dict(arrays.NAMESPACES)
+    if request.config.getoption("--device") == "cuda":
+        yield pytest.importorskip("cupy")
+        return
+    yield cupy_double.install(monkeypatch)
+    arrays.NAMESPACES.clear()
+    arrays.NAMESPACES.update(before)
 
 
 @pytest.hookimpl(wrapper=True)

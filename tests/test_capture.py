@@ -4,25 +4,13 @@ Without a GPU on the double of CuPy, whose streams note launches without computi
 card does: what is not noted stays nan.
 """
 
-import cupy_double
 import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, compile, nn, no_grad, ops, optim
-from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.readers.program import capture
 
-
-@pytest.fixture(autouse=True)
-def cuda(request, monkeypatch):
-    """CuPy, or its double."""
-    before = dict(arrays.NAMESPACES)
-    if request.config.getoption("--device") == "cuda":
-        yield pytest.importorskip("cupy")
-        return
-    yield cupy_double.install(monkeypatch)
-    arrays.NAMESPACES.clear()
-    arrays.NAMESPACES.update(before)
+pytestmark = pytest.mark.usefixtures("cuda")
 
 
 def batches(count, seed=1):

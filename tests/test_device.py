@@ -38,16 +38,7 @@ from tinygrad_edu.node import nodes_in
 OWN_GENERATOR = ("uniform_like", "normal_like")
 
 
-@pytest.fixture(autouse=True)
-def cuda(request, monkeypatch):
-    """CuPy, or its double."""
-    before = dict(arrays.NAMESPACES)
-    if request.config.getoption("--device") == "cuda":
-        yield pytest.importorskip("cupy")
-        return
-    yield cupy_double.install(monkeypatch)
-    arrays.NAMESPACES.clear()
-    arrays.NAMESPACES.update(before)
+pytestmark = pytest.mark.usefixtures("cuda")
 
 
 def to_cuda(x):

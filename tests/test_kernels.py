@@ -4,13 +4,11 @@ Without one the very C++ is compiled for this machine (`kernels_on_host`), and s
 where there is no compiler.  A card may contract x * y + z to one rounding; this machine does not.
 """
 
-import cupy_double
 import numpy as np
 import pytest
 from table import TABLE
 
 from tinygrad_edu import Tensor, compile, draw, nn, no_grad, ops
-from tinygrad_edu.namespaces import arrays
 from tinygrad_edu.readers.program import kernels
 
 NAMES = sorted(name for name in TABLE if ops.lookup(name).family == "elementwise")
@@ -19,16 +17,7 @@ SLOPES = [1.0, 0.0, -2.0, 0.5]  # that arrive; at 0 some rules take care
 SHAPES = [((13,), (13,), (13,)), ((13, 1), (13,), (1, 1)), ((), (), ()), ((0, 3), (3,), (0, 1))]
 
 
-@pytest.fixture(autouse=True)
-def cuda(request, monkeypatch):
-    """CuPy, or its double."""
-    before = dict(arrays.NAMESPACES)
-    if request.config.getoption("--device") == "cuda":
-        yield pytest.importorskip("cupy")
-        return
-    yield cupy_double.install(monkeypatch)
-    arrays.NAMESPACES.clear()
-    arrays.NAMESPACES.update(before)
+pytestmark = pytest.mark.usefixtures("cuda")
 
 
 def of(name):

@@ -288,31 +288,37 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Node:
     The engine of the operands that are nodes decides how the operation is read; numbers and arrays
     beside them become constants.
     """
-    for beside in inputs:
-        if isinstance(beside, Node):
-            break
-    else:
-        op.check_kinds(inputs)  # raises
-    engine, kind = beside.engine, beside._data.__class__
-    nodes: Any = inputs
-    args, needed, same = [], False, True
-    for i, x in enumerate(inputs):
-        if not isinstance(x, engine):
-            if nodes is inputs:
-                nodes = list(inputs)
-            nodes[i] = x = engine._operand(x, op, beside)
+    args: list[Any] = []
+    kind: Any = None
+    needed = False
+    for x in inputs:
+        if not isinstance(x, Node):
+            return apply(op, as_nodes(op, inputs), options)
         data = x._data
+        if data.__class__ is not kind:
+            if kind is not None:
+                op.check_kinds(inputs)
+                x._refuse_devices(op, [x._data for x in inputs])
+            kind = data.__class__
         args.append(data)
         needed = needed or x.requires_grad
-        same = same and data.__class__ is kind
-    if not same:
-        engine._refuse_devices(op, args)
-    xp = NAMESPACES[kind]
+    if not inputs:
+        op.check_kinds(inputs)  # raises
     try:
-        data = op.forward(xp, *args, **options) if options else op.forward(xp, *args)
+        data = op.forward(NAMESPACES[kind], *args, **options)
     except EXPLAINED as error:
         op.explain(tuple(args), options, error)
-    return record(op, engine, data, tuple(nodes), tuple(args), options, needed)
+    return record(op, x.engine, data, inputs, tuple(args), options, needed)
+
+
+def as_nodes(op: Op, inputs: tuple[Any, ...]) -> tuple[Node, ...]:
+    """The operands as nodes of one engine: that of the first which is a node."""
+    beside = next((x for x in inputs if isinstance(x, Node)), None)
+    if beside is None:
+        op.check_kinds(inputs)  # raises
+    assert beside is not None
+    engine = beside.engine
+    return tuple([x if isinstance(x, engine) else engine._operand(x, op, beside) for x in inputs])
 
 
 def record(
@@ -426,6 +432,15 @@ def nodes_in(x: Any) -> Iterator[Node]:
             waiting += reversed(x)
         elif isinstance(x, dict):
             waiting += reversed(list(x.values()))
+
+
+def mapped(x: Any, change: Callable[[Any], Any]) -> Any:
+    """`x` with ``change(part)`` for every part, in lists, tuples and dictionaries, however deep."""
+    if x.__class__ in (list, tuple):
+        return x.__class__([mapped(part, change) for part in x])
+    if x.__class__ is dict:
+        return {name: mapped(part, change) for name, part in x.items()}
+    return change(x)
 
 
 def describe(node: Node) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.namespaces.arrays import NUMPY, cupy_arrays
-from tinygrad_edu.node import current_mode, set_mode
+from tinygrad_edu.node import current_mode, mapped, set_mode
 
 
 @contextlib.contextmanager
@@ -53,10 +53,4 @@ def placed(x: Any) -> Any:
     name = current_mode().device
     if name is None:
         return x
-    if isinstance(x, Tensor):
-        return x.to(name)
-    if x.__class__ in (list, tuple):
-        return x.__class__([placed(part) for part in x])
-    if x.__class__ is dict:
-        return {key: placed(part) for key, part in x.items()}
-    return x
+    return mapped(x, lambda part: part.to(name) if isinstance(part, Tensor) else part)

@@ -185,10 +185,7 @@ def module_parity(module: Module, *inputs: Tensor) -> Difference:
     ours.zero_grad()  # the copy has the gradients, too
     theirs = to_torch(ours)
     arrays = [a.data.astype(float) if a.data.dtype.kind == "f" else a.data for a in inputs]
-    wanted = [a.dtype.kind == "f" for a in arrays]
-    x = [Tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
-    y = [torch.tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
-    pairs = [(p, q) for p, q, need in zip(x, y, wanted, strict=True) if need]
+    x, y, pairs = _leaves(torch, arrays)
     named = dict(theirs.named_parameters())
     pairs += [(p, named[name]) for name, p in ours.named_parameters()]
     mine, other = _several(ours(*x)), _several(theirs(*y))
@@ -198,12 +195,17 @@ def module_parity(module: Module, *inputs: Tensor) -> Difference:
 def _difference(torch: Any, name: str, theirs: Any, dtype: str) -> Difference:
     op = ops.lookup(name)
     arrays, options = operands(name, dtype)
+    x, y, pairs = _leaves(torch, arrays)
+    mine, other = _several(op(*x, **options)), _several(theirs(*y, **op.fill(options)))
+    return Difference(name, dtype, *_distances(torch, mine, other, pairs))
+
+
+def _leaves(torch: Any, arrays: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Our tensors and PyTorch's of the same numbers, and the pairs that have gradients."""
     wanted = [a.dtype.kind == "f" for a in arrays]
     x = [Tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
     y = [torch.tensor(a, requires_grad=need) for a, need in zip(arrays, wanted, strict=True)]
-    pairs = [(p, q) for p, q, need in zip(x, y, wanted, strict=True) if need]
-    mine, other = _several(op(*x, **options)), _several(theirs(*y, **op.fill(options)))
-    return Difference(name, dtype, *_distances(torch, mine, other, pairs))
+    return x, y, [(p, q) for p, q, need in zip(x, y, wanted, strict=True) if need]
 
 
 def _distances(

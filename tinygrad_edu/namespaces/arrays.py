@@ -84,7 +84,7 @@ class Arrays:
             n = x.shape[-1]
             along = axis in (-1, x.ndim - 1, (-1,), (x.ndim - 1,)) and 0 < n <= _LONGEST
             if along and x.flags.c_contiguous:
-                out = x.reshape(x.size // n, n).dot(_ones(n, x.dtype))
+                out = x.reshape(x.size // n, n).dot(_ones(n, x.dtype.char))
                 return out.reshape(*x.shape[:-1], 1) if keepdims else out.reshape(x.shape[:-1])
         return self._sum(x, axis=axis, keepdims=keepdims)
 
@@ -272,7 +272,7 @@ def _erf(xp: Arrays, x: Array) -> Array:
 
 
 @functools.lru_cache(32)
-def _ones(size: int, dtype: Any) -> Array:
+def _ones(size: int, dtype: str) -> Array:
     """A row of ones, whose product with a matrix is the sum of its rows."""
     return numpy.ones(size, dtype)
 

@@ -207,9 +207,9 @@ _TAKES_ANY_NUMBER = 0x04  # inspect.CO_VARARGS
 def _entry(op: Op) -> Callable[..., Any]:
     """The function that a call of `op` runs.
 
-    It does what `node.apply` does, by a lane of its own for the usual case that all operands are
-    nodes of one engine.  Operations of one or two operands and no options have quicker ones: a
-    scalar graph spends most of its time here.
+    It does what `node.apply` does.  Operations of one or two operands and no options have a lane of
+    their own, for the usual case that all operands are nodes of one engine: a scalar graph spends
+    most of its time here.
     """
     plain = not (op.defaults or op.required)
     if plain and len(op.operands) == 1 and not op.operands[0].startswith("*"):
@@ -286,26 +286,7 @@ def _two_operands(op: Op) -> Callable[[Any, Any], Any]:
 def _any_operands(op: Op) -> Callable[..., Any]:
     def call(*inputs: Any, **options: Any) -> Any:
         options = op.fill(options) if options or op.required else op.defaults
-        if op.rule is None or not inputs:
-            return _run(op, inputs, options)
-        args: list[Any] = []
-        kind: Any = None
-        needed = False
-        for x in inputs:
-            if not isinstance(x, Node):
-                return _run(op, inputs, options)
-            data = x._data
-            if data.__class__ is not kind:
-                if kind is not None:  # two engines or devices: the long way explains
-                    return _run(op, inputs, options)
-                kind = data.__class__
-            args.append(data)
-            needed = needed or x.requires_grad
-        try:
-            data = op.forward(NAMESPACES[kind], *args, **options)
-        except EXPLAINED as error:
-            op.explain(tuple(args), options, error)
-        return record(op, x.engine, data, inputs, tuple(args), options, needed)
+        return _run(op, inputs, options) if op.rule is None else _node.apply(op, inputs, options)
 
     return call
 
@@ -319,12 +300,7 @@ def _run(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
 
 def _expand(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A composite in graph reading: its forward, run on the nodes themselves."""
-    first = next((x for x in inputs if isinstance(x, Node)), None)
-    if first is None:
-        op.check_kinds(inputs)
-    assert first is not None
-    engine = first.engine
-    nodes = [x if isinstance(x, engine) else engine._operand(x, op, first) for x in inputs]
+    nodes = _node.as_nodes(op, inputs)
     try:
         return op.forward(graph, *nodes, **options)
     except EXPLAINED as error:

@@ -9,7 +9,7 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn import utils
 from tinygrad_edu.nn.batch import batch_size, run_batch
 from tinygrad_edu.nn.module import Module, evaluation
-from tinygrad_edu.node import no_grad
+from tinygrad_edu.node import mapped, no_grad
 from tinygrad_edu.optim.optimizer import Optimizer
 from tinygrad_edu.train.parallel import Ranks
 
@@ -135,12 +135,6 @@ def _measured(value: Any, output: Any, target: Any, metrics: Metrics | None) -> 
     if not metrics:
         return {"loss": value.item()}
     with no_grad():
-        plain = _detached(output)
+        plain = mapped(output, lambda x: Tensor._constant(x.data) if isinstance(x, Tensor) else x)
         found = {name: float(metric(plain, target)) for name, metric in metrics.items()}
     return {"loss": value.item(), **found}
-
-
-def _detached(output: Any) -> Any:
-    if isinstance(output, tuple | list):
-        return type(output)(map(_detached, output))
-    return Tensor._constant(output.data) if isinstance(output, Tensor) else output

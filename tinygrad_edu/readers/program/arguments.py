@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.node import Node
+from tinygrad_edu.node import Node, mapped
 
 
 def describe_argument(x: Any, nodes: list[Node], key: list[Any]) -> None:
@@ -53,32 +53,26 @@ class _Same:
 
 def stand_in(x: Any, order: list[Node]) -> Any:
     """An argument in which every node and array has become a leaf of its own, noted in `order`."""
-    if isinstance(x, Node):
-        node = x.engine._constant(x._data)
-        node.requires_grad = x.requires_grad
-        if x.name:
-            node.name = x.name
+
+    def leaf(part: Any) -> Any:
+        if isinstance(part, Node):
+            node = part.engine._constant(part._data)
+            node.requires_grad = part.requires_grad
+            if part.name:
+                node.name = part.name
+        elif isinstance(part, numpy.ndarray):
+            node = Tensor._constant(part)
+        else:
+            return part
         order.append(node)
         return node
-    if isinstance(x, numpy.ndarray):
-        order.append(Tensor._constant(x))
-        return order[-1]
-    if x.__class__ in (list, tuple):
-        return x.__class__([stand_in(part, order) for part in x])
-    if x.__class__ is dict:
-        return {name: stand_in(part, order) for name, part in x.items()}
-    return x
+
+    return mapped(x, leaf)
 
 
 def structure(x: Any) -> Any:
     """What a function returned, with a mark in the place of every node."""
-    if isinstance(x, Node):
-        return _NODE
-    if x.__class__ in (list, tuple):
-        return x.__class__([structure(part) for part in x])
-    if x.__class__ is dict:
-        return {name: structure(part) for name, part in x.items()}
-    return x
+    return mapped(x, lambda part: _NODE if isinstance(part, Node) else part)
 
 
 _NODE = object()
@@ -86,10 +80,4 @@ _NODE = object()
 
 def filled(form: Any, nodes: Iterator[Node]) -> Any:
     """What `structure` gave, with nodes in the places of the marks."""
-    if form is _NODE:
-        return next(nodes)
-    if form.__class__ in (list, tuple):
-        return form.__class__([filled(part, nodes) for part in form])
-    if form.__class__ is dict:
-        return {name: filled(part, nodes) for name, part in form.items()}
-    return form
+    return mapped(form, lambda part: next(nodes) if part is _NODE else part)
