@@ -95,15 +95,13 @@ def _dense(case: tensor_mlp.Case, jit: str | None = None) -> Step:
     from tinygrad_edu import Tensor, compile, ops, optim
 
     x, y, weights, biases = map(_tensors, case.data())
-    weights = [Tensor(w.data.T, requires_grad=True) for w in weights]
-    parameters = [*weights, *(b.requires_grad_() for b in biases)]
-
+    parameters = [p.requires_grad_() for p in (*weights, *biases)]
     optimizer = optim.SGD(parameters, lr=tensor_mlp.LEARNING_RATE)
 
     def network(x: Any, y: Any) -> Any:
         h = x
         for w, b in zip(weights, biases, strict=True):
-            z = ops.affine(h, w, b)
+            z = h @ w + b
             h = z.relu() if w is not weights[-1] else z
         return ops.cross_entropy(h, y) if case.classes else ops.mse_loss(h, y)
 
@@ -120,17 +118,16 @@ def _tensors(data: Any) -> Any:
 def products(name: str) -> float:
     """Seconds that the matrix products of a step of a dense network take, and nothing else."""
     x, _, weights, _ = tensor_mlp.CASES[name].data()
-    rows = [np.ascontiguousarray(w.T) for w in weights]
     layers = [x]
     for w in weights:
         layers.append(layers[-1] @ w)
 
     def step() -> None:
-        for i, w in enumerate(rows):
-            layers[i] @ w.T
-            layers[i + 1].T @ layers[i]
+        for i, w in enumerate(weights):
+            layers[i] @ w
+            layers[i].T @ layers[i + 1]
             if i:
-                layers[i + 1] @ w
+                layers[i + 1] @ w.T
 
     times = []
     clock = time.process_time if harness.threads() == 1 else time.perf_counter
