@@ -92,7 +92,7 @@ def _scalar(samples: int, way: str) -> Step:
 
 def _dense(case: tensor_mlp.Case, jit: str | None = None) -> Step:
     """A dense network of Tensors, compiled."""
-    from tinygrad_edu import Tensor, compile, ops, optim
+    from tinygrad_edu import compile, ops, optim
 
     x, y, weights, biases = map(_tensors, case.data())
     parameters = [p.requires_grad_() for p in (*weights, *biases)]
