@@ -174,14 +174,14 @@ class Tensor(Operators):
     @property
     def data(self) -> Array:
         """The array.  Assigning it (``t.data -= lr * t.grad`` too) counts as a change."""
-        if current_mode().tape is not None:
+        if current_mode().annotates:
             refuse_traced(self)
         return self._data
 
     @data.setter
     def data(self, data: Any) -> None:
         mode = current_mode()
-        if mode.tape is not None:
+        if mode.annotates:
             refuse_traced(self)
         held, capture = self._data, mode.capture
         if data is held and capture is None:  # after an update in place, such as t.data -= step
