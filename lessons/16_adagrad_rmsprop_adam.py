@@ -202,9 +202,11 @@ for name, (rule, state) in rules.items():
 
 # %% [markdown]
 # Your four are the library's, over twenty steps, although the gradients of the three weights are as
-# 1 to 100 to 10,000. The library's Adam takes a shorter way to the same numbers:
+# 1 to 100 to 10,000. The library's Adam takes a shorter way to the same numbers; what is the
+# same for all weights it works out once in each step:
 
 # %%
+learn.source(optim.Adam._factors)
 learn.source(optim.Adam._update)
 
 # %% [markdown]

@@ -75,9 +75,11 @@ class Adagrad(Optimizer):
     def _initial(self, name: str, xp: Arrays, x: Array, g: Array, group: Group) -> Array:
         return xp.zeros_like(x) + group["initial_accumulator_value"]
 
+    def _factors(self, group: Group, step: int) -> Group:
+        return {"lr": group["lr"] / (1 + (step - 1) * group["lr_decay"])}
+
     def _update(self, xp: Arrays, x: Array, g: Array, state: dict[str, Any], group: Group) -> None:
         g = descent(x, g, group)
         s = state["sum"]
-        lr = group["lr"] / (1 + (state["step"] - 1) * group["lr_decay"])
         s += g * g
-        x -= lr * g / (xp.sqrt(s) + group["eps"])
+        x -= group["lr"] * g / (xp.sqrt(s) + group["eps"])

@@ -79,11 +79,21 @@ class Adam(Optimizer):
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
         return ("step", "exp_avg", "exp_avg_sq", *largest)
 
+    def _factors(self, group: Group, step: int) -> Group:
+        # Numerator and denominator both times sqrt(1 - beta2**t): fewer passes over the arrays.
+        beta1, beta2 = group["betas"]
+        root = sqrt(1 - beta2**step)
+        return {
+            "rate": group["lr"] * root / (1 - beta1**step),
+            "eps": group["eps"] * root,
+            "kept": 1 - group["lr"] * group["weight_decay"],
+        }
+
     def _update(self, xp: Arrays, x: Array, g: Array, state: dict[str, Any], group: Group) -> None:
-        lr, t, m, v = group["lr"], state["step"], state["exp_avg"], state["exp_avg_sq"]
+        m, v = state["exp_avg"], state["exp_avg_sq"]
         beta1, beta2 = group["betas"]
         if group["decoupled_weight_decay"]:
-            x *= 1 - lr * group["weight_decay"]
+            x *= group["kept"]
             g = -g if group["maximize"] else g
         else:
             g = descent(x, g, group)
@@ -93,9 +103,7 @@ class Adam(Optimizer):
             largest = state["max_exp_avg_sq"]
             largest[...] = xp.maximum(largest, v)
             v = largest
-        # Numerator and denominator both times sqrt(1 - beta2**t): fewer passes over the arrays.
-        root = sqrt(1 - beta2**t)
-        x -= (lr * root / (1 - beta1**t)) * m / (xp.sqrt(v) + group["eps"] * root)
+        x -= group["rate"] * m / (xp.sqrt(v) + group["eps"])
 
 
 class AdamW(Adam):

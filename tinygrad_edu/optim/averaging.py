@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tinygrad_edu.node import Node
+from tinygrad_edu.node import Node, current_mode
 from tinygrad_edu.optim.optimizer import _like, numbers_of
 
 
@@ -71,10 +71,21 @@ class AveragedParameters:
 
     def update_parameters(self) -> None:
         """Take the parameters as they are now into the average; to be called after each step."""
+        capture = current_mode().capture
+        if capture is not None:  # launches are recorded: each repetition counts
+            capture.before_each(self._count)
+            capture.holds(self._settings, kept=self.averages)
         keep = self.decay if self.n_averaged else 0.0
         for average, p in zip(self.averages, self._params, strict=True):
             average += (1 - keep) * (numbers_of(p) - average)
+        if capture is None:
+            self._count()
+
+    def _count(self) -> None:
         self.n_averaged += 1
+
+    def _settings(self) -> tuple[Any, ...]:
+        return self.decay, self.n_averaged > 0, [id(average) for average in self.averages]
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

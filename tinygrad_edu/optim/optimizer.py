@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy
@@ -88,8 +89,19 @@ class Optimizer:
         """An array to remember, before the first step."""
         return xp.zeros_like(x)
 
+    def _factors(self, group: Group, step: int) -> Group:
+        """The numbers in `_update` that may be others in each step, which it finds in its group.
+
+        step : how many steps the parameter takes, with this one; 0 if they are not counted.
+        They are worked out on the host, once for all parameters of one count.
+        """
+        return {"lr": group["lr"]}
+
     def _update(self, xp: Arrays, x: Array, g: Array, state: dict[str, Any], group: Group) -> None:
-        """Change `x`, and the arrays in `state`, in place; `g` is the gradient."""
+        """Change `x`, and the arrays in `state`, in place; `g` is the gradient.
+
+        group : the options, and the numbers that `_factors` gives.
+        """
         raise NotImplementedError(f"{self._name} has no _update")
 
     # Groups
@@ -192,45 +204,75 @@ class Optimizer:
         loss = closure() if closure is not None else None
         capture = current_mode().capture
         for group in self.param_groups:
+            params = [p for p in group["params"] if p.has_grad]
             if capture is not None:
-                group = self._recorded(group, capture)
-            for p in group["params"]:
-                if p.has_grad:
-                    self._update_one(p, group)
+                self._record(group, params, capture)
+                continue
+            known: dict[int, Group] = {}  # steps taken -> options and factors
+            for p in params:
+                state = self._remembered(p, group)
+                if "step" in state:
+                    state["step"] += 1
+                step = state.get("step", 0)
+                if step not in known:
+                    known[step] = {**group, **self._factors(group, step)}
+                self._update_one(p, state, known[step])
         return loss
 
-    def _recorded(self, group: Group, capture: Any) -> Group:
-        """The options for a step whose launches are recorded: `lr` is read before each repetition.
+    def _record(self, group: Group, params: list[Any], capture: Any) -> None:
+        """A step whose launches are recorded: before each repetition it is counted, and `_factors`.
 
         The other options, and the arrays that are remembered, must stay what they are.
         """
-        if "step" in self._state_names(group):
-            raise RuntimeError(
-                f"{self._name} counts its steps on the host, and launches that are repeated count "
-                "one step for ever; use SGD, or leave the optimiser's step out of what is recorded"
-            )
+        states = [self.state.get(p, {}) for p in params]
+        for p, state in zip(params, states, strict=True):
+            if not state.keys() >= {*self._state_names(group)}:
+                raise RuntimeError(
+                    f"{self._name}: {describe(p)} gets its first gradient while launches are "
+                    "recorded, and a repetition would begin anew; run the step as it is before"
+                )
+
+        def count() -> None:
+            for state in states:
+                if "step" in state:
+                    state["step"] += 1
 
         def rest() -> Any:
             options = {name: value for name, value in group.items() if name not in ("params", "lr")}
-            arrays = [[id(p), *map(id, self.state.get(p, {}).values())] for p in group["params"]]
-            return options, arrays, [id(other) for other in self.param_groups]
+            now = [self.state.get(p, {}) for p in params]
+            steps = [state.get("step", 0) for state in now]
+            ahead = [step - steps[0] for step in steps]
+            parts = [*group["params"], *self.param_groups, *_arrays(now)]
+            return options, ahead, [id(part) for part in parts]
 
-        capture.holds(rest)
-        like = numbers_of(group["params"][0])
-        return {**group, "lr": capture.number(lambda: group["lr"], like)}
+        capture.before_each(count)
+        capture.holds(rest, kept=[*self.param_groups, *_arrays(states)])
+        known: dict[Any, Group] = {}
+        for p, state in zip(params, states, strict=True):
+            key = state.get("step", 0), numbers_of(p).dtype
+            if key not in known:
+                read = partial(self._factors_of, group, state)
+                known[key] = {**group, **capture.numbers(read, key[1])}
+            self._update_one(p, _Uncounted(state), known[key])
 
-    def _update_one(self, p: Any, group: Group) -> None:
-        x, g = numbers_of(p), numbers_of(p, gradient=True)
-        xp = namespace_of(x)
+    def _factors_of(self, group: Group, state: dict[str, Any]) -> Group:
+        return self._factors(group, state.get("step", 0))
+
+    def _remembered(self, p: Any, group: Group) -> dict[str, Any]:
+        """What is remembered of a parameter, made before its first step."""
         state = self.state.setdefault(p, {})
         for name in self._state_names(group):
             if name not in state:
+                x, g = numbers_of(p), numbers_of(p, gradient=True)
+                xp = namespace_of(x)
                 first = 0 if name == "step" else xp.asarray(self._initial(name, xp, x, g, group))
                 state[name] = first
-        if "step" in state:
-            state["step"] += 1
+        return state
+
+    def _update_one(self, p: Any, state: dict[str, Any], group: Group) -> None:
+        x, g = numbers_of(p), numbers_of(p, gradient=True)
         for part, slope, remembered in _blocks(x, g, state):
-            self._update(xp, part, slope, remembered, group)
+            self._update(namespace_of(x), part, slope, remembered, group)
         p.data = x  # marks the change, so that graphs recorded before refuse to run backward
 
     # Saving and loading
@@ -372,6 +414,23 @@ def _blocks(
     for start in range(0, x.size, BLOCK):
         part = slice(start, start + BLOCK)
         yield x[part], g[part], {**state, **{name: a[part] for name, a in arrays.items()}}
+
+
+def _arrays(states: list[dict[str, Any]]) -> list[Any]:
+    return [a for state in states for name, a in state.items() if name != "step"]
+
+
+class _Uncounted(dict[str, Any]):
+    """What is remembered of a parameter, but for the count, which a recording would fix."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        super().__init__({name: a for name, a in state.items() if name != "step"})
+
+    def __missing__(self, name: str) -> Any:
+        raise RuntimeError(
+            f"{name!r} cannot be read in _update while launches are recorded, since a repetition "
+            "would read the same; work out in _factors what depends on it"
+        )
 
 
 def _is_real(x: Any) -> bool:

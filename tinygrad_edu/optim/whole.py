@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.namespaces.arrays import Array, namespace_of
+from tinygrad_edu.node import current_mode
 from tinygrad_edu.optim.optimizer import Optimizer, numbers_of
 
 
@@ -27,6 +28,11 @@ class WholeOptimizer(Optimizer):
         return self.param_groups[0]["params"]
 
     def _need(self, closure: Callable[[], Any] | None) -> Callable[[], Any]:
+        if current_mode().capture is not None:
+            raise RuntimeError(
+                f"{self._name} decides on the host where to go next, which a repetition would not; "
+                "use SGD or Adam, or leave the optimiser's step out of what is recorded"
+            )
         if closure is None:
             raise TypeError(
                 f"{self._name}.step needs a closure, since it looks at several points: a function "

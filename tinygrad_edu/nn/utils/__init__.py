@@ -13,6 +13,7 @@ from tinygrad_edu.engine.tensor import Tensor
 from tinygrad_edu.nn.utils import rnn as rnn
 from tinygrad_edu.nn.utils.spectral import remove_spectral_norm as remove_spectral_norm
 from tinygrad_edu.nn.utils.spectral import spectral_norm as spectral_norm
+from tinygrad_edu.node import no_grad
 
 
 def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -59,9 +60,10 @@ def clip_grad_norm_(
     total = get_total_norm(
         [Tensor(p.grad, device=p.device) for p in found], norm_type, error_if_nonfinite
     )
-    factor = min(max_norm / (total.item() + 1e-6), 1.0)
-    for p in found:
-        p.grad = (factor * Tensor(p.grad, device=p.device)).data
+    with no_grad():  # on its device, which the host need not wait for
+        factor = ops.minimum(max_norm / (total + 1e-6), 1.0)
+        for p in found:
+            p.grad = factor * Tensor(p.grad, device=p.device)
     return total
 
 

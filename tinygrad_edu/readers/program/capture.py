@@ -109,6 +109,7 @@ class Recording:
                 with set_mode(capture=notes):
                     returned = self._function(*given, **named)
                 results = list(nodes_in(returned))
+                notes.end()
             except BaseException as error:
                 with contextlib.suppress(Exception):
                     stream.end_capture()
@@ -119,7 +120,6 @@ class Recording:
                     f"compile: capture=True cannot record {self._title}{_where(error)}: {error}"
                 ) from error
             graph = stream.end_capture()
-        notes.end()
         self._graph, self._notes, self._buffers = graph, notes, order
         self._results, self._structure = results, structure(returned)
 
@@ -134,7 +134,9 @@ class Notes:
         self._written: set[Node] = set()
         self._gradients: dict[Node, Any] = {}
         self._facts: list[tuple[Callable[[], Any], Any]] = []
-        self._numbers: list[tuple[Any, Callable[[], float]]] = []
+        self._acts: list[Callable[[], None]] = []
+        self._numbers: list[tuple[Callable[[], dict[str, float]], dict[str, float], Any]] = []
+        self._kept: list[Any] = []  # in whose memory launches read and write
 
     # While launches are recorded
 
@@ -175,19 +177,35 @@ class Notes:
             )
         self._gradients[leaf] = None
 
-    def holds(self, read: Callable[[], Any]) -> None:
-        """What `read` gives now decides what is recorded; if it changes, it is recorded anew."""
-        self._facts.append((read, read()))
+    def holds(self, read: Callable[[], Any], kept: Iterable[Any] = ()) -> None:
+        """What `read` gives now decides what is recorded; if it changes, it is recorded anew.
 
-    def number(self, read: Callable[[], float], like: Any) -> Any:
-        """A number of Python's on the card, in the dtype of `like`, read before each repetition."""
-        held = self._xp.library.empty((), like.dtype)
-        self._numbers.append((held, read))
+        kept : what is told apart by its id, which nothing else may take.
+        """
+        self._facts.append((read, read()))
+        self._kept += kept
+
+    def before_each(self, act: Callable[[], None]) -> None:
+        """What Python does before each repetition, and before `numbers` are read."""
+        self._acts.append(act)
+
+    def numbers(self, read: Callable[[], dict[str, float]], dtype: Any) -> dict[str, Any]:
+        """Numbers of Python's on the card, by name, which `read` gives before each repetition."""
+        now = read()
+        held = {name: self._xp.library.empty((), dtype) for name in now}
+        self._numbers.append((read, now, held))
         return held
 
     def end(self) -> None:
         """All launches are recorded."""
         self._gradients = {leaf: leaf._grad for leaf in self._gradients}
+        for read, before, _ in self._numbers:
+            for name, now in read().items():
+                if now != before[name]:
+                    raise RuntimeError(
+                        f"{name!r} was {before[name]} and is {now} now, which a repetition would "
+                        "not change again; move a learning-rate schedule on after the recorded step"
+                    )
 
     def undo(self) -> None:
         """Recording failed: nothing was computed, so nothing has arrived."""
@@ -206,8 +224,11 @@ class Notes:
             if node._data is not memory:
                 memory[...] = node._data
                 node._data = memory
-        for held, read in self._numbers:
-            held.fill(read())
+        for act in self._acts:
+            act()
+        for read, _, held in self._numbers:
+            for name, now in read().items():
+                held[name].fill(now)
 
     def after_launch(self) -> None:
         """Say of what was written that it has changed; gradients are those of this time."""

@@ -187,9 +187,10 @@ def compile(
     new arguments, which must not require gradients; what it returns are tensors without a history.
     Weights may be assigned and learning rates changed in between; another shape, mode or option
     records anew.  Not recorded, and refused by name: work on the CPU, values read on the host,
-    random numbers, gradients from before the step, and optimisers that count their steps, such as
-    Adam.  Products are then computed by a kernel of our own, since CuPy records no cuBLAS: it pays
-    for networks so small that sending takes the time.  Tested on a stand-in for CuPy alone.
+    random numbers, gradients from before the step, optimisers that search (LBFGS), and schedules of
+    the learning rate, which go on after the step.  Products are then computed by a kernel of our
+    own, since CuPy records no cuBLAS: it pays for networks so small that sending takes the time.
+    Tested on a stand-in for CuPy alone.
 
     >>> from tinygrad_edu import Tensor, compile
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
