@@ -223,6 +223,34 @@ def test_broadcast_to_adds_axes_and_never_drops_them(n):
             NUMPY.broadcast_to(x, shape)
 
 
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (2, 2, 5, 3), (0, 3), (2, 0, 3), (4, 1)])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_sums_down_to_a_row_are_numpys(shape, dtype):
+    x = (10 * np.random.default_rng(0).normal(size=shape)).astype(dtype)
+    for given in (x, np.asfortranarray(x), x[:, ::-1]):
+        found = NUMPY.sum_to(given, shape[-1:])
+        right = given.sum(axis=tuple(range(x.ndim - 1)))
+        assert (found.dtype, found.shape) == (right.dtype, right.shape)
+        np.testing.assert_allclose(found, right, rtol=1e-5 if dtype == "f4" else 1e-13, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [5, 500])  # rows of a matrix that is kept, and comparisons
+@pytest.mark.parametrize("ignore", [None, 2, -100])
+def test_one_hot_rows_are_those_of_the_identity(classes, ignore):
+    x = np.random.default_rng(0).integers(0, 5, (4, 6))
+    if ignore is not None:
+        x[1, 2] = ignore
+    right = np.eye(classes, dtype="f4")[np.where(x == ignore, 0, x)]
+    right[x == ignore] = 0
+    for _ in range(2):  # what is handed out is the caller's own
+        found = NUMPY.one_hot(x, classes, "float32", ignore)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, right)
+        found += 1.0
+    with pytest.raises(IndexError, match=rf"class {classes} is not in \[0, {classes}\)"):
+        NUMPY.one_hot(0 * x + classes, classes, "float32", ignore)
+
+
 # The comparison fails when it should
 
 

@@ -713,6 +713,7 @@ class TestChains:
         compiled = self.check("float32", jit="numba")
         assert "for i_1 in range(out.shape[1])" in compiled.source
         assert "35 + i_1" in compiled.source
+        assert "] = out[i_0, i_1] * " in compiled.source  # written over an operand
         assert "erf(" not in compiled.source
 
     def test_they_can_be_left_out(self):

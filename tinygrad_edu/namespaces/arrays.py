@@ -52,10 +52,11 @@ class Arrays:
             self._sum = library.add.reduce
             self._fast_rows = "fd"  # dtypes of which BLAS adds rows and columns faster
             self._short_row = 128  # NumPy looks along such rows slowly, and down columns fast
+            self._few_classes = 128  # of which a matrix of one-hot rows is kept
         else:
             self._sum = library.sum
             self._fast_rows = ""
-            self._short_row = -1
+            self._short_row = self._few_classes = -1
 
     def __repr__(self) -> str:
         return f"Arrays({self.name})"
@@ -142,8 +143,11 @@ class Arrays:
         return out
 
     def sum_to(self, x: Array, shape: tuple[int, ...]) -> Array:
-        if x.shape[1:] == shape and len(shape) == 1 and x.dtype.char in self._fast_rows:
-            return _ones(len(x), x.dtype.char).dot(x)
+        if x.shape[-1:] == shape and x.ndim > 1 and x.dtype.char in self._fast_rows:
+            if x.ndim > 2 and x.flags.c_contiguous and x.size:
+                x = x.reshape(-1, shape[0])
+            if x.ndim == 2:
+                return _ones(len(x), x.dtype.char).dot(x)
         extra = x.ndim - len(shape)
         if x.shape[extra:] == shape:  # only new axes, in front
             return self._sum(x, 0 if extra == 1 else tuple(range(extra)))
@@ -175,13 +179,17 @@ class Arrays:
         return out
 
     def one_hot(self, x: Array, num_classes: int, dtype: Any, ignore: int | None = None) -> Array:
-        if x.size and (x.min() < 0 or x.max() >= num_classes):
+        inside = not x.size or (x.min() >= 0 and x.max() < num_classes)
+        if not inside:
             outside = (x < 0) | (x >= num_classes)
             wrong = x[outside if ignore is None else outside & (x != ignore)]
             if wrong.size:
                 raise IndexError(f"class {int(wrong.flat[0])} is not in [0, {num_classes})")
-        places = self.library.arange(num_classes, dtype=x.dtype)
-        hot = (x[..., None] == places).astype(dtype)
+        if inside and x.dtype.kind == "i" and num_classes <= self._few_classes:
+            hot = _identity(num_classes, dtype).take(x, axis=0)
+        else:
+            places = self.library.arange(num_classes, dtype=x.dtype)
+            hot = (x[..., None] == places).astype(dtype)
         if ignore is not None and 0 <= ignore < num_classes:
             hot[x == ignore] = 0
         return hot
@@ -275,6 +283,12 @@ def _erf(xp: Arrays, x: Array) -> Array:
 def _ones(size: int, dtype: str) -> Array:
     """A row of ones, whose product with a matrix is the sum of its rows."""
     return numpy.ones(size, dtype)
+
+
+@functools.lru_cache(32)
+def _identity(size: int, dtype: Any) -> Array:
+    """The one-hot rows of so many classes."""
+    return numpy.eye(size, dtype=dtype)
 
 
 @functools.cache

@@ -117,7 +117,10 @@ def cross_entropy(
     wanted, total = _wanted(xp, x, target, weight, ignore_index, label_smoothing)
     axis = _class_axis(x)
     logs = xp.where(wanted == 0, 0.0, log_softmax.read(xp, x, axis=axis))  # not 0 * -inf
-    return _reduced(xp, -xp.sum(wanted * logs, axis=axis), total, reduction)
+    losses = wanted * logs
+    return -_reduced(
+        xp, xp.sum(losses, axis=axis) if reduction == "none" else losses, total, reduction
+    )
 
 
 @cross_entropy.vjp

@@ -8,6 +8,7 @@ the function is traced again.
 from __future__ import annotations
 
 import inspect
+import operator
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -69,6 +70,9 @@ class Guards:
 
 
 def _same(thing: Any, nodes: list[Node]) -> bool:
+    flat = thing.__class__ is not dict and len(thing) == len(nodes)
+    if flat and all(map(operator.is_, thing, nodes)):  # quick where there is nothing but nodes
+        return True
     found = list(nodes_in(thing))
     return len(found) == len(nodes) and all(x is y for x, y in zip(found, nodes, strict=True))
 

@@ -33,12 +33,12 @@ def takeovers(steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int]
     The operand must be an array of the same shape and dtype that was made in this function, that
     nobody else holds, and that this step is the last to read.  (What has no axes is a number.)  A
     chain writes a block, or an element, before it reads the next, so it may read no view of it
-    besides.  A loop over elements writes elsewhere: memory that overlaps makes machine code slow.
+    besides.
     """
     found: dict[int, int] = {}
     for i in body:
         step = steps[i]
-        chain = step.name == CHAIN and step.options["how"] != "loop"
+        chain = step.name == CHAIN
         if not (step.name in INTO or chain) or step.shape == ():
             continue
         for j in step.inputs:

@@ -272,7 +272,7 @@ class _Writer:
         if step.name == CHAIN and step.options["how"] == "kernel":
             return self._kernel(step, self.called[over])
         if step.name == CHAIN:
-            return self._chain(step, self.called[over])
+            return self._chain(step, self.called[over], over)
         operands = ", ".join(map(self._value, step.inputs))
         self.uses.add(step.name)
         return f"{step.name}({operands}, out={self.called[over]})"
@@ -296,20 +296,25 @@ class _Writer:
         options = [f"{name}={self._option(part)}" for name, part in step.options.items()]
         return f"{step.name}({', '.join([*operands, *options])})"
 
-    def _chain(self, step: Step, out: str) -> str:
-        """A call of the function that runs a chain, which is written above; it fills `out`."""
+    def _chain(self, step: Step, out: str, over: int | None = None) -> str:
+        """A call of the function that runs a chain, which is written above; it fills `out`.
+
+        Of an operand that it is written `over`, `out` is the only name.
+        """
         loop = step.options["how"] == "loop"
-        inner = (_Loop if loop else _Blocks)(step)
+        inner = (_Loop if loop else _Blocks)(step, over)
         rest = "\n".join(inner.function())
         self.uses |= inner.uses
         if rest not in self.chains:
             self.chains[rest] = name = self.names.new(f"chain_{len(self.chains) + 1}")
             if loop:
                 self.loops[name] = (f"def loop{rest}\n", frozenset(inner.uses))
-        numbers = [loop and not self.program.steps[i].shape for i in step.inputs]
         operands = [
-            f"{step.dtype}({self._value(i)})" if number else self._value(i)
-            for i, number in zip(step.inputs, numbers, strict=True)
+            f"{step.dtype}({self._value(i)})"
+            if loop and not self.program.steps[i].shape
+            else self._value(i)
+            for i in step.inputs
+            if i != over
         ]
         return f"{self.chains[rest]}({', '.join([out, *operands])})"
 
@@ -368,17 +373,18 @@ class _Writer:
 
 
 class _Inner(_Writer):
-    """The function that runs a chain: its text from the opening bracket on."""
+    """The function that runs a chain, over an operand or not: its text from the first bracket."""
 
-    def __init__(self, chain: Step) -> None:
+    def __init__(self, chain: Step, over: int | None) -> None:
         steps = chain.options["steps"]
         super().__init__(Program(steps, (len(steps) - 1,), ((),), ()), "", True)
         self.chain = chain
-        self.given = [f"x_{i + 1}" for i in range(len(chain.inputs))]
+        names = iter([f"x_{i + 1}" for i in range(len(chain.inputs))])
+        self.given = ["out" if i == over else next(names) for i in chain.inputs]
 
     def function(self) -> list[str]:
         """Its lines."""
-        return [f"({', '.join(['out', *self.given])}):", *self._lines()]
+        return [f"({', '.join(dict.fromkeys(['out', *self.given]))}):", *self._lines()]
 
     def _lines(self) -> list[str]:
         raise NotImplementedError
@@ -436,6 +442,9 @@ class _Blocks(_Inner):
         lines = [f"for i in range(0, {shape[0]}, {rows}):", f"{_INDENT}part = out[i:i + {rows}]"]
         for i, name in enumerate(self.given):
             whole = len(steps[i].shape) < len(shape) or steps[i].shape[0] == 1
+            if name == "out":
+                self.called[i] = "part"
+                continue
             self.called[i] = name if whole else self.names.new(f"part_{i + 1}")
             if not whole:
                 lines.append(f"{_INDENT}{self.called[i]} = {name}[i:i + {rows}]")
