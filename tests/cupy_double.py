@@ -57,9 +57,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return functools.partial(wrapped(method, name), self)
 
     def __getitem__(self, index):
+        refuse_index(index)
         return launch(lambda x: x[places(index)], (self,), {})
 
     def __setitem__(self, index, value):
+        refuse_index(index)
+
         def put(x, y):
             x[places(index)] = y
 
@@ -119,6 +122,14 @@ def places(index):
     return index._host if isinstance(index, ndarray) else index
 
 
+def refuse_index(index):
+    """While a stream captures: masks, whose places the host must count, and arrays it must send."""
+    for part in index if isinstance(index, tuple) else (index,):
+        mask = getattr(getattr(part, "dtype", None), "kind", "") == "b"
+        if mask or isinstance(part, np.ndarray | list):
+            refuse_waiting()
+
+
 def on_device(x):
     """What NumPy gave, as arrays of the device; single numbers too, as CuPy's are 0-d arrays."""
     if isinstance(x, np.ndarray | np.generic):
@@ -176,6 +187,14 @@ def change(function, target, *args):
         function(*hosts)
     else:
         capturing().append(lambda: function(*hosts))
+
+
+def scatter(function, x, index, y):
+    """`ufunc.at`, of which CuPy has that of `add`, and atomic additions for these dtypes alone."""
+    refuse_index(index)
+    if function is not np.add or x.dtype.name not in ("int32", "float16", "float32", "float64"):
+        raise TypeError(f"scatter_{function.__name__} does not support {x.dtype} as data type")
+    change(lambda x, y: function.at(x, places(index), y), x, y)
 
 
 def refuse_waiting():
@@ -304,7 +323,7 @@ class Module(types.ModuleType):
         found = getattr(np, name)
         if isinstance(found, np.ufunc):
             made = wrapped(found, name)
-            made.at = lambda x, index, y: change(lambda x, y: found.at(x, places(index), y), x, y)
+            made.at = functools.partial(scatter, found)
             return made
         if isinstance(found, type) or not callable(found):  # dtypes, pi, newaxis
             return found

@@ -158,6 +158,110 @@ def test_products_have_a_kernel_of_their_own(lead):
     np.testing.assert_allclose(out.numpy(), x @ y.swapaxes(1, 2), rtol=1e-12)
 
 
+def labelled(name, weight=None, **options):
+    """Logits (4, 3, 2), the classes they are to be, and the loss and its gradient, recorded."""
+    draw = np.random.default_rng(3)
+    x = Tensor(draw.normal(size=(4, 3, 2))).to("cuda").requires_grad_()
+    y = draw.integers(0, 3, size=(4, 2))
+    if weight is not None:
+        options["weight"] = Tensor(weight).to("cuda")
+
+    def loss(y):
+        x.grad = None
+        logits = nn.functional.log_softmax(x, 1) if name == "nll_loss" else x
+        out = getattr(nn.functional, name)(logits, y, **options)
+        out.sum().backward()
+        return out, Tensor(x.grad, device="cuda")
+
+    return y, loss, compile(loss, capture=True)
+
+
+CLASSES = [
+    {},
+    {"reduction": "none"},
+    {"reduction": "sum", "weight": np.array([0.5, 1.0, 2.0])},
+    {"ignore_index": 1},
+    {"ignore_index": 1, "weight": np.array([0.5, 1.0, 2.0])},
+    {"ignore_index": -100},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, options) for name in ("cross_entropy", "nll_loss") for options in CLASSES),
+        ("cross_entropy", {"label_smoothing": 0.1, "ignore_index": 2}),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False], ids=["card", "host"])
+def test_losses_against_classes(name, options, there):
+    y, loss, recorded = labelled(name, **options)
+    for k in range(6):
+        now = (y + k) % 3
+        if options.get("ignore_index") == -100:
+            now[k % 4] = -100
+        labels = Tensor(now).to("cuda")
+        found = recorded(labels if there else now)
+        for a, b in zip(found, loss(labels), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
+    assert recorded._recordings.popitem()[1]._graph is not None
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_a_class_that_is_none_gives_nan(name, wrong):
+    """As it is, the step raises; recorded, it cannot wait for the answer, but says so."""
+    y, _, recorded = labelled(name, reduction="none")
+    bad = y.copy()
+    bad[1, 0] = wrong
+    with pytest.raises(IndexError, match=rf"class {wrong} is not in \[0, 3\)"):
+        recorded(bad)
+    for _ in range(3):
+        losses, slopes = recorded(y)
+        assert np.isfinite(losses.numpy()).all()
+    losses, slopes = recorded(bad)
+    assert np.isnan(losses.numpy()).nonzero()[0].tolist() == [1]
+    assert np.isnan(slopes.numpy()).any()
+    assert np.isfinite(recorded(y)[0].numpy()).all()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_embeddings(compiled):
+    """Indices that come from the host are checked there, before anything is sent."""
+    draw = np.random.default_rng(4)
+    table = Tensor(draw.normal(size=(5, 2))).to("cuda").requires_grad_()
+    order = Tensor(np.array([1, 0, 2])).to("cuda")  # by closure
+    optimizer = optim.AdamW([table], lr=0.1)
+
+    def look(i):
+        return nn.functional.embedding(i, table, padding_idx=4)[order]
+
+    looked = compile(look) if compiled else look
+
+    def step(i):
+        optimizer.zero_grad()
+        out = looked(i)
+        (out * out).sum().backward()
+        optimizer.step()
+        return out
+
+    recorded = compile(step, capture=True)
+    kept = table.data.copy()
+    for k in range(6):
+        places = (np.array([0, 4, 1]) + k) % 5
+        if k == 4:
+            order.data = np.array([2, 2, 1])
+        before = table.numpy()
+        found = recorded(places if k % 2 else Tensor(places).to("cuda"))
+        np.testing.assert_array_equal(found.numpy(), before[places][order.numpy()])
+        assert (table.numpy() != before).any()
+    assert (table.data != kept).all()
+    state = optimizer.state_dict()["state"][0]["step"]
+    with pytest.raises(IndexError, match=r"embedding index 5 is not in \[0, 5\)"):
+        recorded(np.array([0, 5, 1]))
+    assert optimizer.state_dict()["state"][0]["step"] == state == 6
+
+
 OPTIMISERS = [
     (optim.SGD, {}),
     (optim.SGD, {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1, "maximize": True}),
@@ -295,7 +399,7 @@ class TestRefusals:
 
     def test_what_reads_them_inside(self):
         labels = Tensor(np.array([0, 1])).to("cuda")
-        assert "in one_hot: " in refused(lambda y: ops.one_hot(y, num_classes=2), labels)
+        assert "stream is capturing" in refused(nn.functional.one_hot, labels)
 
     def test_cublas(self):
         text = refused(lambda x: ops.einsum(x, x, subscripts="i,i->"), self.x())
@@ -309,7 +413,11 @@ class TestRefusals:
 
     def test_arrays_of_the_cpu(self):
         text = refused(lambda x: x[np.array([1, 0])], self.x())
-        assert "getitem takes an array of the CPU" in text
+        assert "in getitem: numbers of the host cannot be sent to the card" in text
+        inside = compile(lambda x: x[np.array([1, 0])])
+        assert "numbers of the host cannot be sent to the card" in refused(inside, self.x())
+        padded = refused(lambda x: ops.pad(x, widths=((1, 1),), mode="reflect"), self.x())
+        assert "in pad: numbers of the host cannot be sent to the card" in padded
         text = refused(lambda x: x * np.array([1.0, 2.0]), self.x())
         assert "numbers of the host cannot be sent to the card" in text
 

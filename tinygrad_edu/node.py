@@ -366,7 +366,7 @@ def annotation(
     if mode.tape is not None:
         mode.tape.result(op, out, inputs, options)
     if mode.capture is not None:
-        mode.capture.operation(op.name, inputs, options, out)
+        mode.capture.operation(op.name, inputs, out)
     return Note(None, mode.scope, user_line() if mode.lines else None)
 
 
@@ -387,9 +387,18 @@ def check_values(check: Callable[..., object], *nodes: Node) -> None:
     """Call ``check(*data)``, which raises for bad values; a program calls it in each run."""
     tape = current_mode().tape
     if tape is None:
-        check(*[x._data for x in nodes])
+        check_data(check, *[x._data for x in nodes])
     else:
         tape.check(check, nodes)
+
+
+def check_data(check: Callable[..., object], *data: Any) -> None:
+    """Call ``check(*data)``, or have it called before each repetition of a recording."""
+    capture = current_mode().capture
+    if capture is None:
+        check(*data)
+    else:
+        capture.check(check, data)
 
 
 def refuse_read(node: Node) -> None:

@@ -179,20 +179,25 @@ class Arrays:
         return out
 
     def one_hot(self, x: Array, num_classes: int, dtype: Any, ignore: int | None = None) -> Array:
-        inside = not x.size or (x.min() >= 0 and x.max() < num_classes)
-        if not inside:
-            outside = (x < 0) | (x >= num_classes)
-            wrong = x[outside if ignore is None else outside & (x != ignore)]
-            if wrong.size:
-                raise IndexError(f"class {int(wrong.flat[0])} is not in [0, {num_classes})")
+        inside = self._check_classes(x, num_classes, ignore)
         if inside and x.dtype.kind == "i" and num_classes <= self._few_classes:
             hot = _identity(num_classes, dtype).take(x, axis=0)
         else:
             places = self.library.arange(num_classes, dtype=x.dtype)
             hot = (x[..., None] == places).astype(dtype)
         if ignore is not None and 0 <= ignore < num_classes:
-            hot[x == ignore] = 0
+            hot *= (x != ignore)[..., None]
         return hot
+
+    def _check_classes(self, x: Array, num_classes: int, ignore: int | None) -> bool:
+        """Raise for what is neither a class nor `ignore`; whether all are classes."""
+        inside = not x.size or (x.min() >= 0 and x.max() < num_classes)
+        if not inside:
+            outside = (x < 0) | (x >= num_classes)
+            wrong = x[outside if ignore is None else outside & (x != ignore)]
+            if wrong.size:
+                raise IndexError(f"class {int(wrong.flat[0])} is not in [0, {num_classes})")
+        return bool(inside)
 
     # Linear
 

@@ -52,12 +52,30 @@ class Cuda(Arrays):
             settings.set_compute_type("f", before)
 
     def _asarray(self, x: Any, dtype: Any = None) -> Array:
-        if not isinstance(x, self.ndarray) and self.capturing():
+        if not isinstance(x, self.ndarray):
+            self._refuse_sending()
+        return self.library.asarray(x, dtype=dtype)
+
+    def _refuse_sending(self) -> None:
+        if self.capturing():
             raise RuntimeError(
                 "numbers of the host cannot be sent to the card while launches are recorded, since "
                 "a repetition would send these again; make them an argument, or a tensor before"
             )
-        return self.library.asarray(x, dtype=dtype)
+
+    def _check_index(self, index: Any) -> None:
+        """CuPy sends arrays of the host that stand in an index, from memory that it uses again."""
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, numpy.ndarray) for part in parts):
+            self._refuse_sending()
+
+    def getitem(self, x: Array, index: Any) -> Array:
+        self._check_index(index)
+        return super().getitem(x, index)
+
+    def put_add(self, x: Array, index: Any, shape: tuple[int, ...]) -> Array:
+        self._check_index(index)
+        return super().put_add(x, index, shape)
 
     def uniform_like(self, x: Array, generator: Any) -> Array:
         return self._drawn("random", x, generator)
@@ -82,6 +100,23 @@ class Cuda(Arrays):
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.library.broadcast_to(x, shape)
+
+    def one_hot(self, x: Array, num_classes: int, dtype: Any, ignore: int | None = None) -> Array:
+        """While launches are recorded, nan and no error for an integer that names no place.
+
+        Only floating-point numbers have nan; others get 0 in all places.
+        """
+        hot = super().one_hot(x, num_classes, dtype, ignore)
+        if not self.capturing() or hot.dtype.kind != "f":
+            return hot
+        right = (x >= 0) & (x < num_classes)
+        if ignore is not None:
+            right |= x == ignore
+        return self.library.where(right[..., None], hot, math.nan)
+
+    def _check_classes(self, x: Array, num_classes: int, ignore: int | None) -> bool:
+        """Nobody knows while launches are recorded: the host cannot wait for the answer."""
+        return not self.capturing() and super()._check_classes(x, num_classes, ignore)
 
     def matmul(self, x: Array, y: Array) -> Array:
         return self._product(x, y) if self.capturing() else super().matmul(x, y)

@@ -186,7 +186,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     input : (...), whole numbers in [0, num); weight : (num, size) -> (..., size).
     padding_idx : an index whose row gets no gradient.
 
-    Raises TypeError for indices that are not whole numbers, IndexError outside [0, num).
+    Raises TypeError for indices that are not whole numbers, IndexError outside [0, num); a step
+    recorded on a card checks only those that come from the CPU, and takes others modulo num.
 
     >>> embedding(Tensor([1, 0], dtype="int64"), Tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0]]
@@ -600,7 +601,7 @@ def nll_loss(
     ignore_index : targets with this index count nothing.
 
     Raises TypeError for targets that are not whole numbers, ValueError for another shape,
-    IndexError for a class outside [0, C).
+    IndexError for a class outside [0, C); in a step recorded on a card that is nan.
 
     >>> nll_loss(Tensor([[-1.0, -2.0]]), Tensor([1], dtype="int64")).item()
     2.0
@@ -618,13 +619,13 @@ def nll_loss(
         )
     kept = target != ignore_index
     classes = target * kept
-    hot = ops.one_hot(classes, num_classes=input.shape[axis], dtype=bool)  # (N, ..., C)
+    hot = ops.one_hot(classes, num_classes=input.shape[axis], dtype=input.dtype)  # (N, ..., C)
     if axis:
         hot = hot.transpose(0, hot.ndim - 1, *range(1, hot.ndim - 1))  # (N, C, ...)
-    counted = kept.astype(input.dtype)
+    counted = ops.sum(hot, axis=axis) * kept  # nan in a recorded step, for what is no class
     if weight is not None:
         counted = counted * weight.detach()[classes].astype(input.dtype)
-    losses = -ops.sum(ops.where(hot, input, 0.0), axis=axis) * counted
+    losses = -ops.sum(ops.where(hot == 0, 0.0, input), axis=axis) * counted
     if reduction == "mean":
         return ops.sum(losses) / ops.sum(counted)
     return _reduced(losses, reduction)

@@ -112,7 +112,7 @@ def cross_entropy(
     label_smoothing : the share of each target spread evenly over all classes.
     reduction : "mean" (over targets, by their weights), "sum" or "none".
 
-    Raises IndexError if a class index is not in [0, C).
+    Raises IndexError if a class index is not in [0, C); in a step recorded on a card that is nan.
     """
     wanted, total = _wanted(xp, x, target, weight, ignore_index, label_smoothing)
     axis = _class_axis(x)

@@ -135,9 +135,10 @@ class Op:
                 raise TypeError(
                     f"{self.name} gives no gradient to its option {name}; pass {name}.data"
                 )
-            tape = _node.current_mode().tape
-            if tape is not None:
-                tape.option(option)
+            mode = _node.current_mode()
+            for noting in (mode.tape, mode.capture):
+                if noting is not None:
+                    noting.option(option)
             return option._data
         if option.__class__ is tuple:
             return tuple([self._metadata(name, part) for part in option])

@@ -370,7 +370,8 @@ def one_hot(xp, x, *, num_classes, dtype="float32", ignore=None):
 
     x : (...), of whole numbers -> (..., num_classes).
 
-    The integer `ignore` names no place.  Raises IndexError for any other not in [0, num_classes).
+    The integer `ignore` names no place.  Raises IndexError for any other not in [0, num_classes);
+    in a step recorded on a card its row is nan, or 0 in a dtype without nan.
     """
     return xp.one_hot(x, num_classes=num_classes, dtype=dtype, ignore=ignore)
 

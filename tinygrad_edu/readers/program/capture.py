@@ -82,6 +82,7 @@ class Recording:
             return _copied(list(nodes_in(returned)), structure(returned))
         if self._graph is None:
             self._record(args, kwargs)
+        self._notes.check_arguments(nodes)
         for buffer, x in zip(self._buffers, nodes, strict=True):
             buffer._data[...] = self._xp.asarray(x._data)
         self._notes.before_launch()
@@ -101,7 +102,7 @@ class Recording:
         cuda = self._xp.library.cuda
         order: list[Node] = []
         given, named = self._on_card([args, kwargs], order)
-        notes = Notes(self._xp)
+        notes = Notes(self._xp, order)
         stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
         with stream, cuda.using_allocator(self._pool.malloc):
             stream.begin_capture()
@@ -127,38 +128,43 @@ class Recording:
 class Notes:
     """What a recording rests on; the mode's `capture`, told of it by engine and optimisers."""
 
-    def __init__(self, xp: Any) -> None:
+    def __init__(self, xp: Any, arguments: list[Node]) -> None:
         self._xp = xp
+        self._arguments = arguments
         self._made: set[int] = set()
         self._known: dict[Node, Any] = {}  # a node from before -> the memory it had
         self._written: set[Node] = set()
         self._gradients: dict[Node, Any] = {}
         self._facts: list[tuple[Callable[[], Any], Any]] = []
+        self._checks: list[tuple[Callable[..., object], list[int]]] = []
         self._acts: list[Callable[[], None]] = []
         self._numbers: list[tuple[Callable[[], dict[str, float]], dict[str, float], Any]] = []
         self._kept: list[Any] = []  # in whose memory launches read and write
 
     # While launches are recorded
 
-    def operation(
-        self, name: str, inputs: Iterable[Node], options: Any = None, out: Node | None = None
-    ) -> None:
+    def operation(self, name: str, inputs: Iterable[Node], out: Node | None = None) -> None:
         """An operation ran: on the card, as is checked."""
-        if options and any(_of_host(x) for x in options.values()):
-            raise RuntimeError(
-                f"{name} takes an array of the CPU, which would be sent to the card in each "
-                "repetition; make it a tensor on the card before"
-            )
         for x in inputs:
             if not isinstance(x._data, self._xp.ndarray):
                 raise RuntimeError(
                     f"{name} computes on the CPU with {describe(x)}, which is not recorded; "
                     "move it to the card before"
                 )
-            if x.op is None and id(x) not in self._made:
-                self._known.setdefault(x, x._data)
+            self.option(x)
         if out is not None:
             self._made.add(id(out))
+
+    def option(self, node: Node) -> None:
+        """An operation reads a node, as an operand or in an option."""
+        if node.op is None and id(node) not in self._made:
+            self._known.setdefault(node, node._data)
+
+    def check(self, check: Callable[..., object], data: Iterable[Any]) -> None:
+        """Values would be checked, which are on the card: those of arguments, before they go."""
+        places = [i for a in data for i, x in enumerate(self._arguments) if x._data is a]
+        if places:
+            self._checks.append((check, places))
 
     def write(self, node: Node, data: Any) -> None:
         """Give a node new data, in the memory that it has."""
@@ -218,6 +224,13 @@ class Notes:
         """Whether what Python decided is still so."""
         return all(read() == value for read, value in self._facts)
 
+    def check_arguments(self, nodes: list[Node]) -> None:
+        """Check the values of arguments that are still on the CPU, where nothing has to wait."""
+        for check, places in self._checks:
+            given = [nodes[i]._data for i in places]
+            if all(isinstance(x, numpy.ndarray) for x in given):
+                check(*given)
+
     def before_launch(self) -> None:
         """Put data that was assigned since, and numbers of Python's, where launches read them."""
         for node, memory in self._known.items():
@@ -236,11 +249,6 @@ class Notes:
             node._data = self._known[node] = node._data.view()
         for leaf, g in self._gradients.items():
             leaf._grad = g
-
-
-def _of_host(option: Any) -> bool:
-    parts = option if isinstance(option, tuple) else (option,)
-    return any(isinstance(part, numpy.ndarray) and part.ndim > 0 for part in parts)
 
 
 def _copied(results: list[Node], form: Any) -> Any:

@@ -190,6 +190,9 @@ def compile(
     random numbers, gradients from before the step, optimisers that search (LBFGS), and schedules of
     the learning rate, which go on after the step.  Products are then computed by a kernel of our
     own, since CuPy records no cuBLAS: it pays for networks so small that sending takes the time.
+    The card cannot be waited for, so values are not checked there: a class that is none makes
+    `cross_entropy` and `nll_loss` nan; an `embedding` takes its indices modulo its rows, unless
+    they are an argument that comes from the CPU, where they are checked before each repetition.
     Tested on a stand-in for CuPy alone.
 
     >>> from tinygrad_edu import Tensor, compile

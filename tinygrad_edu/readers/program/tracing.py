@@ -8,6 +8,7 @@ they would compute: nothing about the mathematics is said a second time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 import numpy
@@ -15,7 +16,7 @@ import numpy
 from tinygrad_edu.engine.backprop import topological, walk
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.namespaces.vocabulary import VOCABULARY
-from tinygrad_edu.node import Node, record
+from tinygrad_edu.node import Node, check_data, record
 from tinygrad_edu.ops.registry import lookup
 from tinygrad_edu.readers.program.steps import SOURCE, Effect, Program, Ref, Step
 from tinygrad_edu.readers.program.tape import Call, Tape
@@ -313,7 +314,7 @@ class Trace:
     def _effect(self, target: Node | None, check: Any, nodes: tuple[Node, ...]) -> Effect:
         places = tuple(self._node(x)._data.place for x in nodes)
         if target is None:
-            return Effect(check, places)
+            return Effect(partial(check_data, check), places)
         node: Any = target
 
         def assign(data: Any) -> None:
