@@ -21,15 +21,15 @@ def data() -> tuple[list[Any], list[Any]]:
     return [*made[0]], [*made[1]]
 
 
-def tinygrad_edu() -> Step:
-    """This library's optimiser."""
+def tinygrad_edu(fused: bool = False) -> Step:
+    """This library's optimiser; fused, it is machine code made of its formula."""
     from tinygrad_edu import Tensor, optim
 
     arrays, gradients = data()
     parameters = [Tensor(array, requires_grad=True) for array in arrays]
     for p, g in zip(parameters, gradients, strict=True):
         p.grad = g
-    optimizer = optim.AdamW(parameters)
+    optimizer = optim.AdamW(parameters, fused=fused)
 
     def step() -> float:
         optimizer.step()
@@ -55,4 +55,8 @@ def pytorch() -> Step:
     return step
 
 
-PROGRAMS: dict[str, Callable[[], Step]] = {"PyTorch": pytorch, "tinygrad_edu": tinygrad_edu}
+PROGRAMS: dict[str, Callable[[], Step]] = {
+    "PyTorch": pytorch,
+    "tinygrad_edu": tinygrad_edu,
+    "tinygrad_edu, fused": lambda: tinygrad_edu(fused=True),
+}

@@ -97,7 +97,7 @@ def memory_verdicts(
 def report(*, rounds: int) -> str:
     """The section of RESULTS.md."""
     parts = [
-        harness.conditions(["torch", "mygrad", "dezero"]),
+        harness.conditions(["torch", "numba", "mygrad", "dezero"]),
         "Memory is the peak resident size of a process over ten steps, less what it held after "
         "importing and one step to warm up, and then in all; medians of five processes. DeZero "
         "runs with two repairs from outside, MyGrad with memory guarding off.",
@@ -107,8 +107,11 @@ def report(*, rounds: int) -> str:
             rows = harness.compare(
                 "layers", name, list(case.programs), threads=threads, rounds=rounds
             )
-            ours = next(row for row in rows if row.engine == harness.OURS)
-            verdicts = [harness.verdict(f"time / {REFERENCE}", ours.ratio(rows[0]), case.limit)]
+            verdicts = [
+                harness.verdict(f"{row.engine}: time / {REFERENCE}", row.ratio(rows[0]), case.limit)
+                for row in rows
+                if row.engine.startswith(harness.OURS)
+            ]
             verdicts += memory_verdicts(name, threads)
             heading = f"### {name}; {threads} thread{'s' * (threads > 1)}"
             table = harness.rows_table(rows, reference=REFERENCE)

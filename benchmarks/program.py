@@ -96,7 +96,7 @@ def _dense(case: tensor_mlp.Case, jit: str | None = None) -> Step:
 
     x, y, weights, biases = map(_tensors, case.data())
     parameters = [p.requires_grad_() for p in (*weights, *biases)]
-    optimizer = optim.SGD(parameters, lr=tensor_mlp.LEARNING_RATE)
+    optimizer = optim.SGD(parameters, lr=tensor_mlp.LEARNING_RATE, fused=jit is not None)
 
     def network(x: Any, y: Any) -> Any:
         h = x
@@ -146,7 +146,7 @@ def _block(activation: str, jit: str | None = None) -> Step:
     sizes = (transformer.SIZE, transformer.HEADS, transformer.WIDTH)
     model = nn.TransformerEncoderLayer(*sizes, 0.0, activation, batch_first=True)
     model.load_state_dict(transformer._state(model))
-    optimizer = optim.SGD(model.parameters(), lr=transformer.LEARNING_RATE)
+    optimizer = optim.SGD(model.parameters(), lr=transformer.LEARNING_RATE, fused=jit is not None)
     inputs, targets = map(Tensor, transformer.data())
     loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x), y), jit=jit)
     return _descending(lambda: loss_of(inputs, targets), optimizer)
@@ -159,7 +159,7 @@ def _lstm(jit: str | None = None) -> Step:
     x, y, state = lstm.data()
     model = nn.LSTM(lstm.INPUTS, lstm.SIZE)
     model.load_state_dict(state)
-    optimizer = optim.SGD(model.parameters(), lr=lstm.LEARNING_RATE)
+    optimizer = optim.SGD(model.parameters(), lr=lstm.LEARNING_RATE, fused=jit is not None)
     inputs, targets = Tensor(x), Tensor(y)
     loss_of = compile(lambda x, y: nn.functional.mse_loss(model(x)[0], y), jit=jit)
     return _descending(lambda: loss_of(inputs, targets), optimizer)
@@ -173,7 +173,7 @@ def _lenet(jit: str | None = None) -> Step:
     x, y, weights, biases = lenet.data()
     arrays = [array for pair in zip(weights, biases, strict=True) for array in pair]
     model.load_state_dict(dict(zip(model.state_dict(), arrays, strict=True)))
-    optimizer = optim.SGD(model.parameters(), lr=lenet.LEARNING_RATE)
+    optimizer = optim.SGD(model.parameters(), lr=lenet.LEARNING_RATE, fused=jit is not None)
     images, classes = Tensor(x), Tensor(y)
     loss_of = compile(lambda x, y: loss_of_logits(model(x), y), jit=jit)
     return _descending(lambda: loss_of(images, classes), optimizer)

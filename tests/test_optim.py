@@ -3,12 +3,15 @@
 import inspect
 import itertools
 import re
+import sys
 
 import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, Value, ops, optim
+from tinygrad_edu.optim import fused
 from tinygrad_edu.optim import optimizer as base
+from tinygrad_edu.readers.program import loading
 
 # For each optimiser every argument of its constructor, with the values that are combined.  The
 # first of each is not the default, so that every optimiser also runs with no default at all.
@@ -66,6 +69,7 @@ OPTIONS = {
     },
 }
 ONE_BY_ONE = sorted(OPTIONS.keys() - {"LBFGS"})  # each number changes by itself, in each step once
+FUSED = ("SGD", "Adagrad", "Adam", "AdamW")  # as in PyTorch
 WITHOUT_COUNTERPART = {"GradientDescent"}
 
 
@@ -143,7 +147,7 @@ def test_every_optimiser_and_every_argument_is_compared():
     }
     assert set(OPTIONS) == classes - {"Optimizer"} - WITHOUT_COUNTERPART
     for name, options in OPTIONS.items():
-        arguments = set(inspect.signature(getattr(optim, name)).parameters) - {"params"}
+        arguments = set(inspect.signature(getattr(optim, name)).parameters) - {"params", "fused"}
         assert set(options) == arguments
         assert all(len(values) > 1 for key, values in options.items() if key != "lr")
 
@@ -245,6 +249,88 @@ def test_blocks_change_nothing(name, order, monkeypatch):
     assert not np.allclose(ends[0], W)
 
 
+def steps_of(name, **options):
+    """Twelve steps on three arrays, the rate falling; the arrays, and the optimiser."""
+    params = [Tensor(np.asarray(W, order="F"), requires_grad=True), *ours()]
+    optimizer = getattr(optim, name)(params, **options)
+    for g in np.random.default_rng(1).normal(size=(12, *W.shape)):
+        for p in params:
+            p.grad = np.resize(g, p.shape)
+        optimizer.step()
+        optimizer.param_groups[0]["lr"] *= 0.9
+    return [p.numpy() for p in params], optimizer
+
+
+def in_python(written):
+    """The loop of a fused update as it stands, without numba."""
+    names = {name: getattr(np, name) for name in written.uses} | {"float64": float}
+    exec(written.text, names)
+    return names["loop"]
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"), [case for case in CASES if case[0] in FUSED], ids=label
+)
+def test_one_loop_does_what_the_formula_does(name, chosen, monkeypatch):
+    monkeypatch.setattr(loading, "need_numba", lambda what: None)
+    monkeypatch.setattr(fused, "load_loop", in_python)
+    expected, _ = steps_of(name, **chosen)
+    found, optimizer = steps_of(name, **chosen, fused=True)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    assert len(optimizer._loops) == 1  # for all arrays and rates; the F-ordered one goes without
+
+
+def test_a_wrong_formula_is_wrong_in_the_loop_too(monkeypatch):
+    monkeypatch.setattr(loading, "need_numba", lambda what: None)
+    monkeypatch.setattr(fused, "load_loop", in_python)
+    right, _ = steps_of("SGD", lr=0.1, fused=True)
+
+    def wrong(self, xp, x, g, state, group):
+        x += group["lr"] * g
+
+    monkeypatch.setattr(optim.SGD, "_update", wrong)
+    found, _ = steps_of("SGD", lr=0.1, fused=True)
+    assert not np.allclose(right[1], found[1])
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("name", FUSED)
+def test_machine_code_takes_the_same_steps(name):
+    pytest.importorskip("numba")
+    expected, _ = steps_of(name, **next(combinations(name)))
+    found, optimizer = steps_of(name, **next(combinations(name)), fused=True)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    p = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = getattr(optim, name)([p], fused=True)
+    p.grad = [0.5, -0.5]
+    optimizer.step()
+    assert p.data.dtype == np.float32
+    assert optimizer._loops
+
+
+def test_numbers_and_names_from_a_file_do_not_enter_a_loop(monkeypatch):
+    monkeypatch.setattr(loading, "need_numba", lambda what: None)
+    monkeypatch.setattr(fused, "load_loop", in_python)
+    v, p = Value(1.0), Tensor(B, requires_grad=True)
+    optimizer = optim.Adam([v, p], fused=True)
+    v.grad, p.grad = 1.0, np.ones_like(B)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    saved["state"][1]["x):\n import os"] = np.zeros_like(B)
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    assert optimizer.state[p]["step"] == 2
+
+
+def test_fused_without_numba_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    message = re.escape('Adam(fused=True) needs numba: pip install "tinygrad_edu[jit]"')
+    with pytest.raises(ModuleNotFoundError, match=message):
+        optim.Adam([Value(1.0)], fused=True)
+
+
 @pytest.mark.parametrize("name", ONE_BY_ONE)
 def test_float32_stays_float32(name):
     p = Tensor([1.0, 2.0], requires_grad=True)
@@ -319,7 +405,7 @@ def test_groups_have_options_of_their_own():
     a.grad = b.grad = c.grad = 1.0
     optimizer.step()
     assert [p.data for p in (a, b, c)] == [0.5, 0.9, 0.0]
-    assert "Parameter Group 2\n    dampening: 0\n    lr: 1.0" in repr(optimizer)
+    assert "Parameter Group 2\n    dampening: 0\n    fused: None\n    lr: 1.0" in repr(optimizer)
     assert "name: first" in repr(optimizer)
 
 
@@ -516,7 +602,7 @@ ERRORS = {
         lambda: optim.SGD([{"params": [w], "learning_rate": 1}]),
         TypeError(
             "SGD has no option 'learning_rate'; it has lr, momentum, dampening, weight_decay, "
-            "nesterov, maximize"
+            "nesterov, maximize, fused"
         ),
     ),
     "a group without parameters": (

@@ -25,6 +25,7 @@ class Adagrad(Optimizer):
     initial_accumulator_value : what `s` starts from.
     eps : keeps the quotient finite.
     maximize : climb instead of descending.
+    fused : whether an array is updated by one loop in machine code, made of this formula by numba.
 
     Raises ValueError for an option out of range.
 
@@ -53,6 +54,7 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         *,
         maximize: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -61,6 +63,7 @@ class Adagrad(Optimizer):
             "weight_decay": weight_decay,
             "initial_accumulator_value": initial_accumulator_value,
             "maximize": maximize,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 

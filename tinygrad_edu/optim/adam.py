@@ -29,6 +29,7 @@ class Adam(Optimizer):
     weight_decay : adds ``weight_decay * x`` to the gradient.
     amsgrad : divide by the largest `v` so far (max_exp_avg_sq).
     maximize : climb instead of descending.
+    fused : whether an array is updated by one loop in machine code, made of this formula by numba.
     decoupled_weight_decay : shrink the parameter itself instead, as `AdamW` does.
 
     Raises ValueError for an option out of range.
@@ -58,6 +59,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
         defaults = {
@@ -67,6 +69,7 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "fused": fused,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
@@ -119,7 +122,7 @@ class AdamW(Adam):
     Parameters
     ----------
     params : Tensors of any shapes or Values, or groups of them.
-    lr, betas, eps, amsgrad, maximize : as in `Adam`.
+    lr, betas, eps, amsgrad, maximize, fused : as in `Adam`.
     weight_decay : the fraction of ``lr * x`` taken away in each step, at least 0.
 
     Raises ValueError for an option out of range.
@@ -148,6 +151,7 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        fused: bool | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -157,5 +161,6 @@ class AdamW(Adam):
             weight_decay,
             amsgrad,
             maximize=maximize,
+            fused=fused,
             decoupled_weight_decay=True,
         )

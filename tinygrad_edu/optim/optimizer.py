@@ -64,6 +64,7 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
         self.state: dict[Any, dict[str, Any]] = {}
+        self._loops: dict[Any, Callable[..., None]] = {}  # of fused updates
         groups = list(params)
         if not groups:
             raise ValueError(
@@ -138,8 +139,15 @@ class Optimizer:
                     "it would be updated twice in each step"
                 )
             seen.add(id(p))
-        self._check(group)
+        self._check_group(group)
         self.param_groups.append(group)
+
+    def _check_group(self, group: Group) -> None:
+        self._check(group)
+        if group.get("fused"):
+            from tinygrad_edu.readers.program.loading import need_numba
+
+            need_numba(f"{self._name}(fused=True)")
 
     def _check_parameter(self, p: Any, i: int) -> None:
         if not isinstance(p, Tensor | Value):
@@ -271,9 +279,28 @@ class Optimizer:
 
     def _update_one(self, p: Any, state: dict[str, Any], group: Group) -> None:
         x, g = numbers_of(p), numbers_of(p, gradient=True)
-        for part, slope, remembered in _blocks(x, g, state):
-            self._update(namespace_of(x), part, slope, remembered, group)
+        if not (group.get("fused") and self._update_fused(x, g, state, group)):
+            for part, slope, remembered in _blocks(x, g, state):
+                self._update(namespace_of(x), part, slope, remembered, group)
         p.data = x  # marks the change, so that graphs recorded before refuse to run backward
+
+    def _update_fused(self, x: Array, g: Array, state: dict[str, Any], group: Group) -> bool:
+        """Whether the update was done by one loop, which needs numbers that lie in a row."""
+        held = {name: a for name, a in state.items() if name != "step"}
+        arrays = [x, *held.values(), g]
+        in_a_row = all(a.__class__ is numpy.ndarray and a.flags.c_contiguous for a in arrays)
+        if not in_a_row or x.dtype.char not in "fd":
+            return False
+        factors = [*self._factors(group, 1)]
+        options = {k: v for k, v in group.items() if k not in (*_EXTRAS, "lr", *factors)}
+        key = x.dtype, *held, repr(options)
+        if key not in self._loops:
+            from tinygrad_edu.optim.fused import fuse
+
+            self._loops[key] = fuse(self._update, x.dtype, [*held], options, factors)
+        numbers = [x.dtype.type(group[name]) for name in factors]
+        self._loops[key](*[a.reshape(-1) for a in arrays], *numbers)
+        return True
 
     # Saving and loading
 
@@ -344,7 +371,7 @@ class Optimizer:
                 f"{len(saved['params'])}"
             )
         group = {**saved, "params": mine["params"]}
-        self._check(group)
+        self._check_group(group)
         return group
 
     def _loaded_state(

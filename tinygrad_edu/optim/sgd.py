@@ -27,6 +27,7 @@ class SGD(Optimizer):
     weight_decay : adds ``weight_decay * x`` to the gradient.
     nesterov : look one step ahead; needs momentum and no dampening.
     maximize : climb instead of descending.
+    fused : whether an array is updated by one loop in machine code, made of this formula by numba.
 
     Raises ValueError for an option out of range.
 
@@ -56,6 +57,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -64,6 +66,7 @@ class SGD(Optimizer):
             "weight_decay": weight_decay,
             "nesterov": nesterov,
             "maximize": maximize,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 

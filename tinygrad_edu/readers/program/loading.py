@@ -38,6 +38,15 @@ class Loaded:
         self.backward = backward
 
 
+def need_numba(what: str) -> Any:
+    """The package numba, or a ModuleNotFoundError that says how `what` gets it."""
+    try:
+        import numba
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f'{what} needs numba: pip install "tinygrad_edu[jit]"') from error
+    return numba
+
+
 def load_loop(written: Written) -> Callable[..., Any]:
     """The function of a source made by `write_loop`, compiled to machine code by numba.
 
@@ -49,12 +58,7 @@ def load_loop(written: Written) -> Callable[..., Any]:
 @functools.lru_cache(256)
 def _machine_code(text: str, uses: frozenset[str]) -> Callable[..., Any]:
     """The function `loop` of a source, to be compiled when it is called."""
-    try:
-        import numba
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'jit="numba" needs numba: pip install "tinygrad_edu[jit]"'
-        ) from error
+    numba = need_numba('jit="numba"')
     names = {name: getattr(numpy, name, None) or getattr(math, name) for name in uses} | _WORDS
     exec(compile(text, "<loop>", "exec", dont_inherit=True), names)
     # Under numba's "numpy" errors, division and logarithms give inf and nan as ours do.
