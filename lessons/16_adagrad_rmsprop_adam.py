@@ -213,8 +213,8 @@ learn.source(optim.Adam._update)
 # ## An experiment: a race on the digits
 #
 # The network of lesson 10 reads digits; five epochs in batches of 32. Every method gets its own
-# best learning rate out of four. Compare the loss on the training set: Adam's, measured by that of
-# momentum with Nesterov's look ahead, is ...
+# best learning rate out of three. Compare the loss on the training set during the fifth epoch:
+# Adam's, measured by that of momentum with Nesterov's look ahead, is ...
 
 # %%
 guess = learn.predict("Adam against Nesterov", ["less than half", "about equal", "over twice"])
@@ -222,38 +222,44 @@ guess = learn.predict("Adam against Nesterov", ["less than half", "about equal",
 
 # %%
 train_set, test_set = data.digits("strat", flat=True)
-(train_x, train_y), (test_x, test_y) = (s.batch(range(len(s))) for s in (train_set, test_set))
+test_x, test_y = test_set.batch(range(len(test_set)))
 
 
 def train(make, seed, epochs=5):
+    """A trained model, and its mean loss during the last epoch."""
     manual_seed(seed)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = make(model.parameters())
     for _ in range(epochs):
+        losses = []
         for images, labels in data.DataLoader(train_set, batch_size=32, shuffle=True):
             optimizer.zero_grad()
-            ops.cross_entropy(model(images), labels).backward()
+            loss = ops.cross_entropy(model(images), labels)
+            loss.backward()
             optimizer.step()
-    return model
+            losses.append(loss.item())
+    return model, np.mean(losses)
 
 
 def score(make):
-    """Loss on the training set and accuracy on the test set, means over the seeds."""
-    models = [train(make, seed) for seed in range(learn.pick(full=3, quick=1))]
-    losses = [ops.cross_entropy(model(train_x), train_y).item() for model in models]
+    """Loss in the last epoch and accuracy on the test set, means over the seeds."""
+    models, losses = zip(
+        *(train(make, seed) for seed in range(learn.pick(full=3, quick=1))), strict=True
+    )
     right = [(model(test_x).numpy().argmax(axis=1) == test_y.data).mean() for model in models]
     return float(np.mean(losses)), float(np.mean(right))
 
 
 # %%
+large, small = (0.03, 0.1, 0.3), (0.001, 0.003, 0.01)
 entries = {
-    "SGD": (optim.SGD, {}, (0.2, 0.5, 1.0, 2.0)),
-    "momentum": (optim.SGD, {"momentum": 0.9}, (0.05, 0.1, 0.2, 0.5)),
-    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, (0.05, 0.1, 0.2, 0.5)),
-    "Adagrad": (optim.Adagrad, {}, (0.05, 0.1, 0.2, 0.5)),
-    "RMSprop": (optim.RMSprop, {}, (0.005, 0.01, 0.02, 0.05)),
-    "Adam": (optim.Adam, {}, (0.005, 0.01, 0.02, 0.05)),
-    "AdamW": (optim.AdamW, {}, (0.005, 0.01, 0.02, 0.05)),
+    "SGD": (optim.SGD, {}, large),
+    "momentum": (optim.SGD, {"momentum": 0.9}, large),
+    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, large),
+    "Adagrad": (optim.Adagrad, {}, large),
+    "RMSprop": (optim.RMSprop, {}, small),
+    "Adam": (optim.Adam, {}, small),
+    "AdamW": (optim.AdamW, {}, small),
 }
 results = {}
 for name, (kind, options, rates) in entries.items():
@@ -265,9 +271,10 @@ for name, (kind, options, rates) in entries.items():
     print(f"{name:9} lr {rate:<6} loss {tried[rate][0]:.3f}  test {tried[rate][1]:.1%}")
 
 # %% [markdown]
-# Adam and tuned momentum are level; the plain step, Adagrad and RMSprop come behind. On the test
-# set all are near 95 or 96 %. What then is Adam good for? Look at how far the weights of each of
-# the 64 pixels travel in the first epoch:
+# Momentum, once its rate is tuned, is level with Adam, and with Nesterov's look ahead a little in
+# front of it; RMSprop and Adagrad come behind, and the plain step last. On the test set all are
+# near 95 or 96 %. What then is Adam good for? Look at how far the weights of each of the 64 pixels
+# travel in the first epoch:
 
 # %%
 losses, right = (
@@ -275,16 +282,18 @@ losses, right = (
 )
 ratio = losses["Adam"] / losses["Nesterov"]
 guess.reveal(guess.choices[int(ratio > 0.5) + int(ratio > 2)])
-behind = min(losses[name] for name in ("SGD", "Adagrad", "RMSprop"))
-level = max(losses[name] for name in ("Adam", "AdamW", "Nesterov"))
-assert level < learn.pick(full=behind, quick=0.15)
-assert min(right.values()) > learn.pick(full=0.93, quick=0.92)
+expected = {"SGD": 0.208, "momentum": 0.083, "Nesterov": 0.078, "Adagrad": 0.105, "RMSprop": 0.112}
+for name, loss in (expected | {"Adam": 0.098}).items():
+    assert abs(losses[name] / loss - 1) < learn.pick(full=0.2, quick=0.5), name
+assert losses["Nesterov"] < losses["Adam"] < losses["Adagrad"] < losses["SGD"]
+assert min(right.values()) > learn.pick(full=0.93, quick=0.9)
 manual_seed(0)
 start = nn.Linear(64, 64).weight.numpy()
 figure, rows = plt.subplots(2, 1, figsize=(7.5, 3.6), sharex=True, layout="constrained")
 runs = {"SGD": lambda p: optim.SGD(p, lr=0.5), "Adam": lambda p: optim.Adam(p, lr=0.005)}
 for axes, (name, make), colour in zip(rows, runs.items(), (BLUE, ORANGE), strict=True):
-    end = next(iter(train(make, seed=0, epochs=1).parameters())).numpy()
+    model, _ = train(make, seed=0, epochs=1)
+    end = next(iter(model.parameters())).numpy()
     axes.bar(range(64), np.abs(end - start).mean(axis=0), color=colour)
     axes.set_ylabel(name)
 rows[0].set_title("how far the weights of each pixel move in one epoch", fontsize=10)
