@@ -705,6 +705,8 @@ class TestChains:
     def test_blocks_change_no_number(self, dtype):
         compiled = self.check(dtype)
         assert "in range(0, 8, " in compiled.source
+        assert "maximum(part, 0.0, out=part)" in compiled.source  # no memory between steps
+        assert "part *= 0.5" in compiled.source  # of an operand that is written over
         assert "run as chains: " in compiled.report()
 
     @pytest.mark.numba

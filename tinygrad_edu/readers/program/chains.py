@@ -42,8 +42,8 @@ _PLAIN = (
 
 
 def blocks(program: Program) -> Program:
-    """With chains, in blocks that stay in the cache, in place of elementwise steps."""
-    return _chained(program, INTO | {"where"}, _LARGE, "block")
+    """With chains, in blocks that stay in the cache, in place of elementwise steps and loops."""
+    return _chained(program, INTO | {"where", CHAIN}, _LARGE, "block")
 
 
 def open_erf(program: Program) -> Program:
@@ -187,7 +187,9 @@ def inner_steps(step: Step) -> Iterator[Step]:
     if step.name != CHAIN:
         yield step
         return
-    yield from (s for s in step.options["steps"] if s.name not in (*LEAVES, "getitem", "astype"))
+    for inner in step.options["steps"]:
+        if inner.name not in (*LEAVES, "getitem", "astype"):
+            yield from inner_steps(inner)
 
 
 def formula(step: Step) -> str:

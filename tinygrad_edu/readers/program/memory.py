@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tinygrad_edu.readers.program.steps import CHAIN, Step
 from tinygrad_edu.readers.program.words import FRESH, INTO, may_alias
@@ -27,13 +27,18 @@ def last_reads(steps: tuple[Step, ...], body: Iterable[int], ends: set[int]) -> 
     return {i: at for i, at in last.items() if i not in kept and owner.get(i) == i}
 
 
-def takeovers(steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int]) -> dict[int, int]:
+def takeovers(
+    steps: tuple[Step, ...],
+    body: Iterable[int],
+    last: dict[int, int],
+    own: Collection[int] = (),
+) -> dict[int, int]:
     """Which steps may write their result over an operand: {step: operand}.
 
-    The operand must be an array of the same shape and dtype that was made in this function, that
-    nobody else holds, and that this step is the last to read.  (What has no axes is a number.)  A
-    chain writes a block, or an element, before it reads the next, so it may read no view of it
-    besides.
+    The operand must be an array of the same shape and dtype that was made in this function, or is
+    among its `own`, that nobody else holds, and that this step is the last to read.  (What has no
+    axes is a number.)  A chain writes a block, or an element, before it reads the next, so it may
+    read no view of it besides.
     """
     found: dict[int, int] = {}
     for i in body:
@@ -45,7 +50,7 @@ def takeovers(steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int]
             x = steps[j]
             same = x.shape == step.shape and x.dtype == step.dtype
             seen = chain and any(_owner(steps, k) == j for k in step.inputs if k != j)
-            if same and x.name in FRESH and last.get(j) == i and not seen:
+            if same and (x.name in FRESH or j in own) and last.get(j) == i and not seen:
                 found[i] = j
                 break
     return found

@@ -81,7 +81,9 @@ class _Writer:
         self.scalar = all(step.dtype is None for step in program.steps)
         self.levels: dict[int, int] = {}  # of steps that are written inside another
         self.reuse = reuse
+        self.own: frozenset[int] = frozenset()  # operands that may be written over too
         self.over = 0
+        self.functions = self.names  # of the functions beside `forward`
         self.chains: dict[str, str] = {}  # the text of a chain, but for its name -> its name
         self.loops: dict[str, tuple[str, frozenset[str]]] = {}
         self.kernels: dict[str, str] = {}  # the text of a kernel, without its name -> its name
@@ -199,8 +201,8 @@ class _Writer:
         steps = self.program.steps
         if self.scalar:
             return self._numbers(places, _read_once(steps, places) - ends)
-        last = last_reads(steps, places, ends) if self.reuse else {}
-        over = takeovers(steps, places, last)
+        last = last_reads(steps, [*self.own, *places], ends) if self.reuse else {}
+        over = takeovers(steps, places, last, self.own)
         takers = {j: i for i, j in over.items()}
         self.over += len(over)
         lines, origin, dead = [], "", []
@@ -214,8 +216,9 @@ class _Writer:
             lines.append(f"{_INDENT}{self._line(i, over.get(i), takers)}  # {step.shape}")
             read = {j for j in {i, *step.refs} if steps[j].name not in LEAVES}
             dead = sorted({j for j in read if last.get(j) == i} - {over.get(i)})
-            if dead and sum(steps[j].nbytes for j in dead) > _SMALL:
-                lines.append(f"{_INDENT}del {', '.join(self._all_names(dead, over))}")
+            names = self._all_names(dead, over)
+            if names and sum(steps[j].nbytes for j in dead) > _SMALL:
+                lines.append(f"{_INDENT}del {', '.join(names)}")
         return lines
 
     def _all_names(self, places: list[int], over: dict[int, int]) -> dict[str, None]:
@@ -302,11 +305,11 @@ class _Writer:
         Of an operand that it is written `over`, `out` is the only name.
         """
         loop = step.options["how"] == "loop"
-        inner = (_Loop if loop else _Blocks)(step, over)
+        inner = (_Loop if loop else _Blocks)(self, step, over)
         rest = "\n".join(inner.function())
         self.uses |= inner.uses
         if rest not in self.chains:
-            self.chains[rest] = name = self.names.new(f"chain_{len(self.chains) + 1}")
+            self.chains[rest] = name = self.functions.new(f"chain_{len(self.chains) + 1}")
             if loop:
                 self.loops[name] = (f"def loop{rest}\n", frozenset(inner.uses))
         operands = [
@@ -375,9 +378,10 @@ class _Writer:
 class _Inner(_Writer):
     """The function that runs a chain, over an operand or not: its text from the first bracket."""
 
-    def __init__(self, chain: Step, over: int | None) -> None:
+    def __init__(self, outer: _Writer, chain: Step, over: int | None) -> None:
         steps = chain.options["steps"]
         super().__init__(Program(steps, (len(steps) - 1,), ((),), ()), "", True)
+        self.functions, self.chains, self.loops = outer.functions, outer.chains, outer.loops
         self.chain = chain
         names = iter([f"x_{i + 1}" for i in range(len(chain.inputs))])
         self.given = ["out" if i == over else next(names) for i in chain.inputs]
@@ -434,7 +438,10 @@ class _Loop(_Inner):
 
 
 class _Blocks(_Inner):
-    """A chain as a loop over parts of the first axis, the same steps as without it for each."""
+    """A chain as a loop over parts of the first axis, the same steps as without it for each.
+
+    A loop over elements may be among these steps.
+    """
 
     def _lines(self) -> list[str]:
         steps, shape = self.program.steps, self.chain.shape
@@ -448,15 +455,35 @@ class _Blocks(_Inner):
             self.called[i] = name if whole else self.names.new(f"part_{i + 1}")
             if not whole:
                 lines.append(f"{_INDENT}{self.called[i]} = {name}[i:i + {rows}]")
-        *places, end = list(range(len(self.given), len(steps)))
-        body = self._body(places, set(steps[end].inputs))
-        lines += [line.partition("  # ")[0] for line in body]
-        if steps[end].name in INTO:
-            self.called[-1] = "part"
-            lines.append(_INDENT + self._into(steps[end], -1))
-        else:
-            lines.append(f"{_INDENT}part[...] = {self._expression(steps[end])}")
+        self.own = frozenset(i for i, name in enumerate(self.given) if name == "out")
+        places = list(range(len(self.given), len(steps)))
+        lines += [line.partition("  # ")[0] for line in self._body(places, {places[-1]})]
         return [_INDENT + line for line in [*lines, "return out"]]
+
+    def _line(self, i: int, over: int | None, takers: dict[int, int]) -> str:
+        """The result is written into its part of `out`, and so is what it will be written over."""
+        steps = self.program.steps
+        end = i
+        while end in takers:
+            end = takers[end]
+        first = end == len(steps) - 1 and over is None and not self.own
+        if not first and i < len(steps) - 1:
+            return super()._line(i, over, takers)
+        there = next((j for j in steps[i].inputs if self._value(j) == "part"), -1)
+        self.called[i] = self.called[-1] = "part"
+        if steps[i].name in INTO or steps[i].name == CHAIN:
+            return self._into(steps[i], there)
+        return f"part[...] = {self._expression(steps[i])}"
+
+    def _all_names(self, places: list[int], over: dict[int, int]) -> dict[str, None]:
+        names = super()._all_names(places, over)
+        names.pop("part", None)
+        return names
+
+    def _expression(self, step: Step) -> str:
+        if step.name == CHAIN:
+            return self._chain(step, f"empty(part.shape, {str(step.dtype)!r})")
+        return super()._expression(step)
 
 
 def _reach(steps: tuple[Step, ...], ends: Iterable[int]) -> tuple[list[int], list[int]]:
