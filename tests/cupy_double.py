@@ -72,7 +72,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self._host)
 
     def __iter__(self):
-        return map(on_device, self._host)
+        return (ndarray(self._host[i, ...]) for i in range(len(self._host)))  # views, 0-d too
 
     def __float__(self):
         return float(self.get())
@@ -167,7 +167,7 @@ def launch(function, args, options, out=None):
         inputs = [x for x in hosts if isinstance(x, np.ndarray)]
         for place, made in enumerate(found if isinstance(found, tuple | list) else [found]):
             views = any(np.may_share_memory(made._host, x) for x in inputs)
-            if isinstance(made, ndarray) and not views:
+            if isinstance(made, ndarray) and made._host.size and not views:
 
                 def again(into=made._host, place=place):
                     new = function(*hosts, **options)

@@ -28,7 +28,13 @@ struct Raw {  // what CuPy hands over for a parameter that is "raw"
     }
 };
 """
-_TYPES = {"float32": "float", "float64": "double", "bool": "bool", "int64": "long long"}
+_TYPES = {
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+    "int32": "int",
+    "int64": "long long",
+}
 
 _waiting: dict[str, int] = {}  # the text of a function that is not compiled yet -> its number
 _compiled: dict[str, object] = {}

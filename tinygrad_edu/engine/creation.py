@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.engine.tensor import Tensor
-from tinygrad_edu.namespaces.arrays import NUMPY
+from tinygrad_edu.namespaces.arrays import NUMPY, cupy_arrays
 from tinygrad_edu.node import current_mode
 from tinygrad_edu.ops.random import generator_or_default
 
@@ -26,6 +26,13 @@ def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
     return sizes
 
 
+def _made(how: str, *args: Any, dtype: Any, **options: Any) -> Tensor:
+    """A tensor made on its device, by a function of the library there: nothing is sent."""
+    there = (options.get("device") or current_mode().device) == "cuda"
+    library = cupy_arrays().library if there else numpy
+    return Tensor(getattr(library, how)(*args, dtype=dtype), **options)
+
+
 def zeros(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
     """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))`` has shape (2, 3).
 
@@ -33,7 +40,7 @@ def zeros(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
     >>> zeros(2, 3).shape
     (2, 3)
     """
-    return Tensor(numpy.zeros(_sizes(shape), dtype), **options)
+    return _made("zeros", _sizes(shape), dtype=dtype, **options)
 
 
 def ones(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
@@ -43,7 +50,7 @@ def ones(*shape: Any, dtype: Any = "float32", **options: Any) -> Tensor:
     >>> ones(3).tolist()
     [1.0, 1.0, 1.0]
     """
-    return Tensor(numpy.ones(_sizes(shape), dtype), **options)
+    return _made("ones", _sizes(shape), dtype=dtype, **options)
 
 
 def full(shape: Any, fill_value: float, *, dtype: Any = "float32", **options: Any) -> Tensor:
@@ -53,7 +60,7 @@ def full(shape: Any, fill_value: float, *, dtype: Any = "float32", **options: An
     >>> full((2,), 7.0).tolist()
     [7.0, 7.0]
     """
-    return Tensor(numpy.full(_sizes((shape,)), fill_value, dtype), **options)
+    return _made("full", _sizes((shape,)), fill_value, dtype=dtype, **options)
 
 
 def arange(*bounds: float, dtype: Any = None, **options: Any) -> Tensor:
@@ -67,7 +74,7 @@ def arange(*bounds: float, dtype: Any = None, **options: Any) -> Tensor:
     """
     if dtype is None:
         dtype = "int64" if all(isinstance(b, int) for b in bounds) else "float32"
-    return Tensor(numpy.arange(*bounds, dtype=dtype), **options)
+    return _made("arange", *bounds, dtype=dtype, **options)
 
 
 def linspace(
@@ -79,7 +86,7 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
-    return Tensor(numpy.linspace(start, stop, num, dtype=dtype), **options)
+    return _made("linspace", start, stop, num, dtype=dtype, **options)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = "float32", **options: Any) -> Tensor:
@@ -89,7 +96,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = "float32", **options: Any)
     >>> eye(2).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    return Tensor(numpy.eye(n, m, dtype=dtype), **options)
+    return _made("eye", n, m, dtype=dtype, **options)
 
 
 def rand(*shape: Any, dtype: Any = "float32", generator: Any = None, **options: Any) -> Tensor:

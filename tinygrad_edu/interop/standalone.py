@@ -152,7 +152,7 @@ def _words(written: Written) -> str:
         '    """NumPy, under the names that the program uses."""\n\n'
         '    library = numpy\n    device = "cpu"\n    asarray = staticmethod(numpy.asarray)\n'
         f"    _sum = staticmethod(numpy.add.reduce)\n    _fast_rows = {NUMPY._fast_rows!r}\n"
-        f"    _short_row = {NUMPY._short_row!r}\n\n"
+        f"    _short_row = {NUMPY._short_row!r}\n    _few_classes = {NUMPY._few_classes!r}\n\n"
         "    def __getattr__(self, name):\n        return getattr(numpy, name)\n\n"
         + textwrap.indent(body, "    ")
     )

@@ -20,6 +20,7 @@ from typing import Any
 import numpy
 
 from tinygrad_edu.namespaces.arrays import Array, Arrays
+from tinygrad_edu.namespaces.contraction import contract
 
 _SECONDS = 10.0  # longest wait for the driver's program
 
@@ -39,7 +40,8 @@ class Cuda(Arrays):
     def tf32(self, allowed: bool) -> Iterator[None]:
         """Inside the block products of float32 are, or are not, computed with TF32's short digits.
 
-        CuPy offers it by an environment variable, read once; this is the setting behind that.
+        Of two matrices, that is; CuPy multiplies batches of matrices with all digits always.  It
+        offers the choice by an environment variable, read once; this is the setting behind that.
         """
         from cupy._core import _routines_linalg as settings
 
@@ -96,7 +98,7 @@ class Cuda(Arrays):
         random = self.library.random
         own = random.Generator(random.Philox4x3210(int(generator.integers(2**63))))
         drawn = numpy.float64 if x.dtype.itemsize > 4 else numpy.float32
-        return getattr(own, method)(x.shape, dtype=drawn).astype(x.dtype)
+        return getattr(own, method)(x.shape, dtype=drawn).astype(x.dtype, copy=False)
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.library.broadcast_to(x, shape)
@@ -123,6 +125,12 @@ class Cuda(Arrays):
 
     def _product(self, x: Array, y: Array) -> Array:
         """The product by a kernel of ours, one thread for each number: for small matrices."""
+        if y.ndim == 1:
+            return self._product(x, y[:, None])[..., 0]
+        if x.ndim == 1:
+            return self._product(x[None], y)[..., 0, :]
+        dtype = numpy.result_type(x.dtype, y.dtype)
+        x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
         (rows, inner), columns = x.shape[-2:], y.shape[-1]
         if y.shape[-2] != inner:
             raise ValueError(f"last size {inner} and last but one size {y.shape[-2]} differ")
@@ -130,15 +138,28 @@ class Cuda(Arrays):
         count = math.prod(lead)
         x = self.library.broadcast_to(x, (*lead, rows, inner)).reshape(count, rows, inner)
         y = self.library.broadcast_to(y, (*lead, inner, columns)).reshape(count, inner, columns)
-        out = self.library.empty((count, rows, columns), x.dtype)
-        _product_kernel(self.library, str(x.dtype))(x, y, rows, columns, inner, out)
+        out = self.library.empty((count, rows, columns), dtype)
+        _product_kernel(self.library, str(dtype))(x, y, rows, columns, inner, out)
         return out.reshape(*lead, rows, columns)
+
+    def einsum(self, *xs: Array, subscripts: str) -> Array:
+        if self.capturing():
+            return contract(self, xs, subscripts)
+        return super().einsum(*xs, subscripts=subscripts)
+
+    def erf(self, x: Array) -> Array:
+        """CUDA's own, where NumPy needs many steps."""
+        if x.dtype.kind != "f":
+            return super().erf(x)
+        dtype = "float64" if x.dtype.itemsize > 4 else "float32"
+        out = _erf_kernel(self.library, dtype)(x.astype(dtype, copy=False))
+        return out.astype(x.dtype, copy=False)
 
 
 @functools.cache
 def _product_kernel(library: Any, dtype: str) -> Any:
     """Neighbouring threads read neighbouring columns of y, and the same row of x."""
-    kind = "double" if dtype == "float64" else "float"
+    kind = {"float16": "float", "float32": "float", "float64": "double"}.get(dtype, "long long")
     return library.ElementwiseKernel(
         f"raw {dtype} x, raw {dtype} y, int64 rows, int64 columns, int64 inner",
         f"{dtype} out",
@@ -146,16 +167,22 @@ def _product_kernel(library: Any, dtype: str) -> Any:
         const ptrdiff_t at = i / (rows * columns);
         const ptrdiff_t row = i / columns % rows;
         const ptrdiff_t column = i % columns;
-        {kind} sum = 0;
+        typedef {kind} number;
+        number sum = 0;
         for (ptrdiff_t k = 0; k < inner; ++k) {{
             const ptrdiff_t left[] = {{at, row, k}};
             const ptrdiff_t right[] = {{at, k, column}};
-            sum += {kind}(x[left]) * {kind}(y[right]);
+            sum += number(x[left]) * number(y[right]);
         }}
         out = sum;
         """,
         "product",
     )
+
+
+@functools.cache
+def _erf_kernel(library: Any, dtype: str) -> Any:
+    return library.ElementwiseKernel(f"{dtype} x", f"{dtype} out", "out = erf(x);", "erf")
 
 
 def cuda_of_driver() -> int | None:

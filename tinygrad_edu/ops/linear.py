@@ -63,8 +63,8 @@ def einsum(xp, *xs, subscripts):
     Letters that are not in the result are summed over.  Ellipses are allowed; a letter may not
     repeat within one operand.
     """
-    einsum_parts(subscripts, xs)
-    return xp.einsum(*xs, subscripts=subscripts)
+    parts, result = einsum_parts(subscripts, xs)
+    return xp.einsum(*xs, subscripts=",".join(parts) + "->" + result)
 
 
 @einsum.vjp

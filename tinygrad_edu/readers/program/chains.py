@@ -76,7 +76,7 @@ def loops(program: Program) -> Program:
 def kernels(program: Program) -> Program:
     """With chains, each one kernel of a GPU, in place of elementwise steps.
 
-    A kernel costs a launch, whatever its size; erf alone is many, since CuPy's arrays have none.
+    A kernel costs a launch, whatever its size.
     """
     return _chained(program, {*ELEMENTWISE, *OPERATORS, *COMPARISONS}, 0, "kernel")
 
@@ -117,8 +117,7 @@ def _chained(program: Program, names: Collection[str], least: int, how: str) -> 
                 for k in set(steps[j].inputs):
                     heapq.heappush(waiting, -k)
         outside = {j for m in members for j in steps[m].inputs} - members
-        several = len(members) > 1 or (how == "kernel" and last.name == "erf")
-        if several and len(outside) <= _OPERANDS:
+        if len(members) > 1 and len(outside) <= _OPERANDS:
             chains[i] = sorted(members)
             inner |= members - {i}
     count = iter(range(len(steps)))
