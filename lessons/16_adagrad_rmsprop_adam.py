@@ -269,8 +269,8 @@ for name, (kind, options, rates) in entries.items():
 
 # %% [markdown]
 # Momentum, once its rate is tuned, is level with Adam, and with Nesterov's look ahead a little in
-# front of it; RMSprop and Adagrad come behind, and the plain step last. On the test set all are
-# near 95 or 96 %. What then is Adam good for? Look at how far the weights of each of the 64 pixels
+# front of it; RMSprop and Adagrad come behind, and the plain step last. On the test set all reach
+# 94 to 96 %. What then is Adam good for? Look at how far the weights of each of the 64 pixels
 # travel in the first epoch:
 
 # %%
