@@ -4,6 +4,7 @@ Kernels that have been made are compiled together, when the first of them is cal
 """
 
 import ctypes
+import math
 import pathlib
 import shutil
 import subprocess
@@ -45,6 +46,7 @@ class ElementwiseKernel:
     """As CuPy's: operands, results and a body in C++, for every element."""
 
     def __init__(self, in_params, out_params, operation, name="kernel"):
+        assert not hasattr(math, name)  # CUDA has a function of this name already
         self.given, self.made = _parameters(in_params), _parameters(out_params)
         self.text = _function(self.given, self.made, operation)
         if self.text not in _compiled:

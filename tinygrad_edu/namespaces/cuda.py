@@ -182,7 +182,9 @@ def _product_kernel(library: Any, dtype: str) -> Any:
 
 @functools.cache
 def _erf_kernel(library: Any, dtype: str) -> Any:
-    return library.ElementwiseKernel(f"{dtype} x", f"{dtype} out", "out = erf(x);", "erf")
+    return library.ElementwiseKernel(
+        f"{dtype} x", f"{dtype} out", "out = erf(x);", "error_function"
+    )
 
 
 def cuda_of_driver() -> int | None:
