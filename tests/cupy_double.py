@@ -5,7 +5,7 @@ TypeError, as CuPy does.  What passes with it copies nothing to the host behind 
 
 While a stream captures, nothing is computed, as on a card: launches are noted, results hold nan,
 and what is there keeps its values, until the graph is launched.  Reading on the host, sending from
-it, random numbers and cuBLAS raise then, as with CuPy.
+it and cuBLAS raise then, as with CuPy.
 """
 
 import contextlib
@@ -292,26 +292,6 @@ class ElementwiseKernel(kernels_on_host.ElementwiseKernel):
         return outs[0]
 
 
-class Generator:
-    """Random numbers drawn on the device."""
-
-    def __init__(self, bits):
-        self._host = np.random.Generator(bits)
-
-    def _drawn(self, name, size, dtype):
-        if capturing() is not None:
-            raise NotImplementedError("calling cuRAND API during stream capture is unsupported")
-        return on_device(getattr(self._host, name)(size, dtype=dtype))
-
-    def random(self, size=None, dtype=np.float64):
-        """From [0, 1)."""
-        return self._drawn("random", size, dtype)
-
-    def standard_normal(self, size=None, dtype=np.float64):
-        """Of mean 0 and variance 1."""
-        return self._drawn("standard_normal", size, dtype)
-
-
 class Module(types.ModuleType):
     """The module `cupy`."""
 
@@ -351,7 +331,6 @@ def install(monkeypatch):
     module.lib = types.SimpleNamespace(
         stride_tricks=types.SimpleNamespace(as_strided=wrapped(np.lib.stride_tricks.as_strided))
     )
-    module.random = types.SimpleNamespace(Generator=Generator, Philox4x3210=np.random.Philox)
     module.cuda = types.SimpleNamespace(
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
         Stream=Stream,

@@ -65,7 +65,7 @@ class ElementwiseKernel:
             if raw:
                 values += [ctypes.c_void_p(x.ctypes.data), *map(ctypes.c_longlong, x.strides)]
             elif dtype == "int64":
-                values.append(ctypes.c_longlong(x))
+                values.append(ctypes.c_longlong(int(x)))  # may lie in an array without axes
             else:
                 kept.append(np.ascontiguousarray(np.broadcast_to(x, shape)))
                 values.append(ctypes.c_void_p(kept[-1].ctypes.data))

@@ -9,7 +9,7 @@ import pytest
 from modules_made import MODULES, made, operand, unpacked
 from table import TABLE
 
-from tinygrad_edu import Tensor, compile, nn, no_grad, ops, optim
+from tinygrad_edu import Tensor, checkpoint, compile, manual_seed, nn, no_grad, ops, optim
 from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.namespaces.contraction import contract
 from tinygrad_edu.node import mapped, nodes_in
@@ -176,7 +176,7 @@ def run_and_back(function, leaves):
 
 
 def needs_the_host(name, options):
-    """Whether an operation cannot be recorded: random numbers, masks, and indices made there."""
+    """Whether an operation cannot be recorded, or gives others: masks, indices, random numbers."""
     index = options.get("index")
     parts = index if isinstance(index, tuple) else (index,)
     mask = any(getattr(getattr(part, "dtype", None), "kind", "") == "b" for part in parts)
@@ -483,6 +483,26 @@ def test_counts_that_go_apart_are_recorded_anew():
     agree(mine, theirs, rtol=1e-10)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_random_numbers(compiled):
+    """Each repetition draws what the step would have drawn, after `manual_seed` too."""
+    x = Tensor(np.ones(50)).to("cuda")
+
+    def draw(x):
+        return nn.functional.dropout(x, 0.5) + ops.normal_like(x), ops.uniform_like(x)
+
+    recorded = compile(compile(draw) if compiled else draw, capture=True)
+    sides = {}
+    for run in (draw, recorded):
+        drawn = sides[run] = []
+        for k in range(9):
+            if k in (0, 6):
+                manual_seed(k)
+            drawn += [a.tolist() for a in run(x)]
+    assert sides[draw] == sides[recorded]
+    assert len({tuple(a) for a in sides[draw]}) == 18
+
+
 W = Tensor([2.0], requires_grad=True)
 
 
@@ -501,9 +521,16 @@ def refused(f, *args):
 class TestRefusals:
     x = staticmethod(lambda: Tensor([1.0, 2.0]).to("cuda"))
 
-    def test_random_numbers(self):
-        text = refused(lambda x: nn.functional.dropout(x, 0.5), self.x())
-        assert "in uniform_like: random numbers cannot be drawn" in text
+    def test_random_numbers_drawn_again(self):
+        w = Tensor([1.0, 1.0]).to("cuda").requires_grad_()
+
+        def step(x):
+            w.grad = None
+            checkpoint(lambda x: nn.functional.dropout(x, 0.5), w * x).sum().backward()
+            return x
+
+        text = refused(step, self.x())
+        assert "random numbers that are drawn again, as in a checkpoint" in text
 
     @pytest.mark.parametrize("read", [Tensor.item, Tensor.tolist, Tensor.numpy, float, bool])
     def test_values_read_on_the_host(self, read):

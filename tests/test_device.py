@@ -32,6 +32,7 @@ from tinygrad_edu import (
 )
 from tinygrad_edu.learn.session import MODE
 from tinygrad_edu.namespaces import arrays
+from tinygrad_edu.namespaces.philox import draw_kernel
 from tinygrad_edu.node import nodes_in
 
 # Draws differ by design, or the result is a list of the host.
@@ -345,6 +346,27 @@ def test_random_numbers_are_drawn_on_the_device_from_the_seed_of_the_host():
     assert 0.0 <= min(first[0].tolist()) < 0.1 < 0.9 < max(first[0].tolist()) < 1.0
     assert abs(first[1].mean().item()) < 0.2
     assert {str(a.dtype) for a in first} == {"float32"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_numbers_are_evenly_spread_and_normal(dtype):
+    x = Tensor(np.zeros(40000, dtype)).to("cuda")
+    manual_seed(0)
+    even, normal = ops.uniform_like(x).numpy(), ops.normal_like(x).numpy()
+    counts, _ = np.histogram(even, 20, (0, 1))
+    assert ((counts - 2000) ** 2 / 2000).sum() < 43.8  # chi-squared, 19 degrees: 1 in 1,000
+    assert even.max() < 1.0
+    inside = [(np.abs(normal) < z).mean() for z in (0.5, 1, 2, 3)]
+    np.testing.assert_allclose(inside, [0.3829, 0.6827, 0.9545, 0.9973], atol=0.01)
+    assert abs(np.corrcoef(even[:-1], even[1:])[0, 1]) < 0.02
+    assert abs(normal.mean()) < 0.02
+
+
+def test_the_first_word_of_philox_is_the_published_one(cuda):
+    out = cuda.empty(1, "float64")
+    draw_kernel(cuda, "float64", "uniform")(0, out)
+    first, second = 0x6627E8D5, 0xE169C58D
+    assert out.get()[0] == ((first >> 6) * 2**27 + (second >> 5)) / 2**53
 
 
 @pytest.mark.parametrize(

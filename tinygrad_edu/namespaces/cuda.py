@@ -14,13 +14,14 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 
 from tinygrad_edu.namespaces.arrays import Array, Arrays
 from tinygrad_edu.namespaces.contraction import contract
+from tinygrad_edu.namespaces.philox import draw_kernel
 
 _SECONDS = 10.0  # longest wait for the driver's program
 
@@ -31,6 +32,7 @@ class Cuda(Arrays):
     def __init__(self, library: Any) -> None:
         super().__init__(library)
         self.asarray = self._asarray
+        self.seed_of: Callable[[Any], Any] = _seed
 
     def capturing(self) -> bool:
         """Whether launches are being recorded instead of run."""
@@ -80,25 +82,29 @@ class Cuda(Arrays):
         return super().put_add(x, index, shape)
 
     def uniform_like(self, x: Array, generator: Any) -> Array:
-        return self._drawn("random", x, generator)
+        return self._drawn("uniform", x, generator)
 
     def normal_like(self, x: Array, generator: Any) -> Array:
-        return self._drawn("standard_normal", x, generator)
+        return self._drawn("normal", x, generator)
 
-    def _drawn(self, method: str, x: Array, generator: Any) -> Array:
+    def _drawn(self, how: str, x: Array, generator: Any) -> Array:
         """Numbers drawn on the card, from a seed that the generator of the host gives.
 
         So `manual_seed` seeds both, and whoever sets the generator back draws the same again.
         """
-        if self.capturing():
-            raise RuntimeError(
-                "random numbers cannot be drawn while launches are recorded, since a repetition "
-                "would draw the same; draw them before, and make them an argument"
-            )
-        random = self.library.random
-        own = random.Generator(random.Philox4x3210(int(generator.integers(2**63))))
-        drawn = numpy.float64 if x.dtype.itemsize > 4 else numpy.float32
-        return getattr(own, method)(x.shape, dtype=drawn).astype(x.dtype, copy=False)
+        dtype = "float64" if x.dtype.itemsize > 4 else "float32"
+        out = self.library.empty(x.shape, dtype)
+        draw_kernel(self.library, dtype, how)(self.seed_of(generator), out)
+        return out.astype(x.dtype, copy=False)
+
+    @contextlib.contextmanager
+    def seeded_by(self, seed_of: Callable[[Any], Array]) -> Iterator[None]:
+        """Inside the block launches that are recorded draw from seeds that lie on the card."""
+        self.seed_of = seed_of
+        try:
+            yield
+        finally:
+            self.seed_of = _seed
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.library.broadcast_to(x, shape)
@@ -154,6 +160,10 @@ class Cuda(Arrays):
         dtype = "float64" if x.dtype.itemsize > 4 else "float32"
         out = _erf_kernel(self.library, dtype)(x.astype(dtype, copy=False))
         return out.astype(x.dtype, copy=False)
+
+
+def _seed(generator: Any) -> int:
+    return int(generator.integers(2**63))
 
 
 @functools.cache

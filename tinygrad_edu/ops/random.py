@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.node import current_mode
 from tinygrad_edu.ops.registry import op
 
 _default: dict[str, Any] = {}
@@ -53,6 +54,11 @@ def watch_generators() -> Iterator[list[tuple[Any, Any]]]:
 @contextlib.contextmanager
 def replay_generators(drawn: list[tuple[Any, Any]]) -> Iterator[None]:
     """Inside the block those generators draw the same numbers again; afterwards they go on."""
+    if drawn and current_mode().capture is not None:
+        raise RuntimeError(
+            "random numbers that are drawn again, as in a checkpoint, cannot be recorded: a "
+            "repetition would draw others; draw them before, and make them an argument"
+        )
     now = [(g, g.bit_generator.state) for g, _ in drawn]
     try:
         for g, state in drawn:

@@ -19,6 +19,7 @@ import numpy
 
 from tinygrad_edu.namespaces.arrays import cupy_arrays
 from tinygrad_edu.node import Node, current_mode, describe, nodes_in, set_mode
+from tinygrad_edu.ops.random import generator_or_default
 from tinygrad_edu.ops.registry import Op
 from tinygrad_edu.readers.program.arguments import describe_argument, filled, stand_in, structure
 
@@ -107,7 +108,7 @@ class Recording:
         with stream, cuda.using_allocator(self._pool.malloc):
             stream.begin_capture()
             try:
-                with set_mode(capture=notes):
+                with set_mode(capture=notes), self._xp.seeded_by(notes.seed):
                     returned = self._function(*given, **named)
                 results = list(nodes_in(returned))
                 notes.end()
@@ -139,6 +140,7 @@ class Notes:
         self._checks: list[tuple[Callable[..., object], list[int]]] = []
         self._acts: list[Callable[[], None]] = []
         self._numbers: list[tuple[Callable[[], dict[str, float]], dict[str, float], Any]] = []
+        self._seeds: list[tuple[Any, Any]] = []
         self._kept: list[Any] = []  # in whose memory launches read and write
 
     # While launches are recorded
@@ -202,6 +204,13 @@ class Notes:
         self._numbers.append((read, now, held))
         return held
 
+    def seed(self, generator: Any) -> Any:
+        """A seed on the card, which a generator gives before each repetition, as it would anew."""
+        held = self._xp.library.empty((), "int64")
+        self._seeds.append((held, generator))
+        self.holds(lambda: generator_or_default() is generator, kept=[generator])
+        return held
+
     def end(self) -> None:
         """All launches are recorded."""
         self._gradients = {leaf: leaf._grad for leaf in self._gradients}
@@ -242,6 +251,8 @@ class Notes:
         for read, _, held in self._numbers:
             for name, now in read().items():
                 held[name].fill(now)
+        for held, generator in self._seeds:
+            held.fill(int(generator.integers(2**63)))
 
     def after_launch(self) -> None:
         """Say of what was written that it has changed; gradients are those of this time."""

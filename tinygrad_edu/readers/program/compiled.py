@@ -186,14 +186,15 @@ def compile(
     With `capture` f runs as it is twice, is recorded the third time, and repeated from then on with
     new arguments, which must not require gradients; what it returns are tensors without a history.
     Weights may be assigned and learning rates changed in between; another shape, mode or option
-    records anew.  Not recorded, and refused by name: work on the CPU, values read on the host,
-    random numbers, gradients from before the step, optimisers that search (LBFGS), and schedules of
-    the learning rate, which go on after the step.  Products are then computed by a kernel of our
-    own, since CuPy records no cuBLAS: it pays for networks so small that sending takes the time.
-    The card cannot be waited for, so values are not checked there: a class that is none makes
-    `cross_entropy` and `nll_loss` nan; an `embedding` takes its indices modulo its rows, unless
-    they are an argument that comes from the CPU, where they are checked before each repetition.
-    Tested on a stand-in for CuPy alone.
+    records anew.  Steps of Adam are counted and random numbers drawn as without.  Not recorded, and
+    refused by name: work on the CPU (and indices or weights made there, as reflecting pads and
+    `Upsample` do), values read on the host (and masks as indices), gradients from before the step,
+    optimisers that search (LBFGS), and schedules of the learning rate, which go on after the step.
+    Products are then computed by a kernel of our own, since CuPy records no cuBLAS: it pays for
+    networks so small that sending takes the time.  The card cannot be waited for, so values are not
+    checked there: a class that is none makes `cross_entropy` and `nll_loss` nan; an `embedding`
+    takes its indices modulo its rows, unless they are an argument that comes from the CPU, where
+    they are checked before each repetition.  Tested on a stand-in for CuPy alone.
 
     >>> from tinygrad_edu import Tensor, compile
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
