@@ -483,6 +483,42 @@ def test_counts_that_go_apart_are_recorded_anew():
     agree(mine, theirs, rtol=1e-10)
 
 
+def test_a_transformer_with_everything():
+    """Indices, attention, dropout, clipping, AdamW and a schedule: twelve steps of each."""
+    draw = np.random.default_rng(5)
+    texts = draw.integers(0, 7, size=(12, 2, 6))
+    sides = []
+    for captured in (True, False):
+        manual_seed(1)
+        embed, head = nn.Embedding(7, 8), nn.Linear(8, 7)
+        block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.2, batch_first=True)
+        model = nn.ModuleList([embed, block, head]).to("float64").to("cuda")
+        optimizer = optim.AdamW(model.parameters(), lr=0.01)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, 12)
+
+        def step(text, parts=(embed, block, head), model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            out = text[:, :-1]
+            for part in parts:
+                out = part(out)
+            loss = nn.functional.cross_entropy(out.transpose(0, 2, 1), text[:, 1:])
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            return loss
+
+        run = compile(step, capture=True) if captured else step
+        losses = []
+        for text in texts:
+            losses.append(run(Tensor(text).to("cuda")).item())
+            schedule.step()
+        sides.append([*losses, *(w.tolist() for w in model.parameters())])
+        if captured:
+            assert next(iter(run._recordings.values()))._graph is not None
+    for mine, theirs in zip(*sides, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_random_numbers(compiled):
     """Each repetition draws what the step would have drawn, after `manual_seed` too."""
