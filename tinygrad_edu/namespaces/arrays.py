@@ -202,10 +202,11 @@ class Arrays:
     # Linear
 
     def matmul(self, x: Array, y: Array) -> Array:
-        if x.ndim == 2 and y.ndim == 2:
-            return x.dot(y)  # the same product with half the overhead
+        if x.ndim == 2 and y.ndim == 2 and x.size <= _SMALL:
+            return x.dot(y)  # half the overhead, but it fills its result with zeros first
         if y.ndim == 2 and x.ndim > 2 and x.size:  # one large product, not one per matrix of x
-            return x.reshape(-1, x.shape[-1]).dot(y).reshape(*x.shape[:-1], y.shape[1])
+            rows = x.reshape(-1, x.shape[-1])
+            return self.library.matmul(rows, y).reshape(*x.shape[:-1], y.shape[1])
         return self.library.matmul(x, y)
 
     def einsum(self, *xs: Array, subscripts: str) -> Array:

@@ -650,7 +650,7 @@ def gelu(xp, x, *, approximate="none"):
     if approximate == "tanh":
         return 0.5 * x * (1.0 + xp.tanh(_ROOT_2_OVER_PI * (x + 0.044715 * x * x * x)))
     chance = _normal_chance(xp, x)
-    return keep(xp, x * chance, chance)
+    return keep(x * chance, chance)
 
 
 @gelu.vjp

@@ -45,14 +45,16 @@ def mse_loss(xp, x, target, *, reduction="mean"):
     """The squared difference of two operands of one shape: its mean, its sum, or each ("none")."""
     if x.shape != target.shape:
         raise ValueError("they must be equal; reshape one")
-    difference = x - target
-    return _reduced(xp, difference * difference, float(x.size), reduction)
+    losses = x - target
+    losses *= losses
+    return _reduced(xp, losses, float(x.size), reduction)
 
 
 @mse_loss.vjp
 def mse_loss_vjp(xp, g, out, x, target, *, reduction):
     factor = 2.0 / (x.size or 1) if reduction == "mean" else 2.0
-    part = (g * factor) * (x - target)
+    part = x - target
+    part *= g * factor
     return part, lambda: -part
 
 
@@ -304,7 +306,7 @@ def group_norm_vjp(xp, g, out, x, *affine, num_groups, eps):
         xp, xp.reshape(scaled, shape=grouped.shape), normal, inverse, axes, (), ()
     )
     flat = xp.reshape(normal, shape=x.shape)
-    return xp.reshape(gx, shape=x.shape), *_affine_vjp(xp, g, flat, affine, wide)
+    return xp.reshape(gx, shape=x.shape), *_affine_vjp(xp, g, g * flat, affine, wide)
 
 
 def _last(x: Any, ndim: int) -> tuple[int, ...]:
@@ -344,12 +346,14 @@ def _standardise(xp: Any, x: Any, axes: tuple[int, ...], eps: float) -> tuple[An
 def _standardise_vjp(xp, g, normal, inverse, axes, affine, wide):
     """Gradients of x and of the affine operands, `wide` being these with axes to broadcast."""
     scale = 1.0 / max(math.prod(normal.shape[a] for a in axes), 1)
-    gn = g * wide[0] if wide else g
-    along = scale * xp.sum(gn * normal, axis=axes, keepdims=True)
-    gx = gn - scale * xp.sum(gn, axis=axes, keepdims=True)
-    gx -= normal * along
+    product = g * normal
+    to_affine = _affine_vjp(xp, g, product, affine, wide)
+    for weight in wide[:1]:
+        g, product = g * weight, product * weight
+    gx = g - scale * xp.sum(g, axis=axes, keepdims=True)
+    gx -= normal * (scale * xp.sum(product, axis=axes, keepdims=True))
     gx *= inverse
-    return gx, *_affine_vjp(xp, g, normal, affine, wide)
+    return gx, *to_affine
 
 
 def _scale_and_shift(normal: Any, affine: Any) -> Any:
@@ -362,11 +366,11 @@ def _scale_and_shift(normal: Any, affine: Any) -> Any:
     return normal
 
 
-def _affine_vjp(xp, g, normal, affine, wide):
-    sums = [g * normal, g][: len(affine)]
+def _affine_vjp(xp, g, product, affine, wide):
+    """Gradients of a weight and a bias; `product` is g times what the weight multiplied."""
     return tuple(
         xp.reshape(xp.sum_to(part, shape=w.shape), shape=p.shape)
-        for part, w, p in zip(sums, wide, affine, strict=True)
+        for part, w, p in zip((product, g), wide, affine, strict=False)
     )
 
 

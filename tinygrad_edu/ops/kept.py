@@ -1,39 +1,44 @@
 """What a forward has computed on the way, kept for its rule where computing it again is dear.
 
-A rule is given the result alone.  Of an array, what was kept lies behind the result in the same
-memory, and goes when the result goes; in a program it is the steps themselves.  Where there is
-neither, as for nodes in derivatives of derivatives, a rule computes it again.
+A rule is given the result alone.  An array of NumPy rests on the memory of the array that was
+computed, and what was kept lies beside that and goes when the result goes; in a program it is the
+steps themselves.  Where there is neither, as for nodes in derivatives of derivatives and on a GPU,
+a rule computes it again.
 """
 
-import math
 from typing import Any
 
+import numpy
 
-def keep(xp: Any, out: Any, *more: Any) -> Any:
-    """`out`, from which `kept` finds `more`: arrays of one shape and of its dtype."""
+
+class Memory:
+    """An array, what was computed with it, and how NumPy makes another array of its memory."""
+
+    def __init__(self, array: Any, rest: tuple[Any, ...]) -> None:
+        self.array, self.rest = array, rest
+        self.__array_interface__ = array.__array_interface__
+
+    @property
+    def nbytes(self) -> int:
+        """How large all of them are."""
+        return sum(x.nbytes for x in (self.array, *self.rest))
+
+
+def keep(out: Any, *more: Any) -> Any:
+    """`out`, from which `kept` finds `more`, as long as nobody writes into these."""
     if hasattr(out, "rest"):  # the result of a step of a program
         out.rest = more
-    elif hasattr(out, "base"):
-        flat = xp.concat(*[xp.reshape(x, shape=(x.size,)) for x in (out, *more)])
-        out = xp.reshape(xp.getitem(flat, index=slice(out.size)), shape=out.shape)
+    elif out.__class__ is numpy.ndarray:
+        out = numpy.asarray(Memory(out, more))
     return out
 
 
-def kept(out: Any, count: int = 1, shape: tuple[int, ...] | None = None) -> list[Any] | None:
-    """The `count` arrays of this shape, `out`'s by default, that `keep` left; None if it left none.
+def kept(out: Any) -> tuple[Any, ...] | None:
+    """What `keep` left with this very array; None if it left nothing.
 
-    >>> import numpy
-    >>> from tinygrad_edu.namespaces.arrays import NUMPY
-    >>> out = keep(NUMPY, numpy.ones((2, 3)), numpy.zeros(2), numpy.ones(2))
-    >>> [part.tolist() for part in kept(out, 2, (2,))], kept(out.copy(), 2, (2,))
-    ([[0.0, 0.0], [1.0, 1.0]], None)
+    >>> out = keep(numpy.ones((2, 3)), numpy.zeros(2))
+    >>> kept(out), kept(out.copy()), kept(out[:1])
+    ((array([0., 0.]),), None, None)
     """
-    if getattr(out, "rest", ()):
-        return [*out.rest]
-    flat = getattr(out, "base", None)
-    if flat is None:
-        return None
-    shape = out.shape if shape is None else shape
-    if flat.shape != (out.size + count * math.prod(shape),):
-        return None
-    return [*flat[out.size :].reshape(count, *shape)]
+    memory = getattr(out, "base", None)
+    return memory.rest if isinstance(memory, Memory) else getattr(out, "rest", None) or None

@@ -16,6 +16,7 @@ import numpy
 
 from tinygrad_edu.namespaces.arrays import NAMESPACES
 from tinygrad_edu.node import Node
+from tinygrad_edu.ops.kept import Memory
 from tinygrad_edu.readers import wording
 from tinygrad_edu.readers.symbols import Symbol, read_rule
 from tinygrad_edu.readers.telling import labels
@@ -94,14 +95,14 @@ def keeps(root: Node | list[Node] | Graph) -> Kept:
 def _sizes(values: list[Any], places: list[int], results: Container[int]) -> dict[int, int]:
     """Bytes of the values at some places, what shares memory counted where it comes first.
 
-    What a result keeps behind it for its rule (see ops/kept.py) counts as its own.
+    What a result keeps for its rule (see ops/kept.py) counts as its own.
     """
     counted: set[int] = set()
     sizes = {}
     for place in places:
         value, memory = values[place], _memory(values[place])
-        behind = place in results and memory is not value and memory.ndim == 1
-        sizes[place] = 0 if id(memory) in counted else _bytes(memory if behind else value)
+        beside = place in results and isinstance(memory, Memory)
+        sizes[place] = 0 if id(memory) in counted else _bytes(memory if beside else value)
         counted.add(id(memory))
     return sizes
 
