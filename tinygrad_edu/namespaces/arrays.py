@@ -6,6 +6,7 @@ first moved to a GPU; `cuda` says what else is different there.
 """
 
 import functools
+import itertools
 import math
 import operator
 import types
@@ -246,10 +247,18 @@ class Arrays:
     ) -> Array:
         """One axis at a time: kH + kW additions instead of kH kW, over longer runs of memory.
 
+        Where no two windows meet there is nothing to add: each tap is copied to its places.
         The result keeps the order that the axes of x have in memory.
         """
         axes = len(size)
         x = self.library.moveaxis(x, tuple(range(-axes, 0)), tuple(range(axes)))
+        if all(d * (k - 1) < s for k, s, d in zip(size, stride, dilation, strict=True)):
+            out = self.library.zeros_like(x[(0,) * axes], shape=shape)
+            for taps in itertools.product(*map(range, size)):
+                steps = zip(taps, x.shape[-axes:], stride, dilation, strict=True)
+                here = (..., *[slice(i * d, i * d + s * n, s) for i, n, s, d in steps])
+                out[here] = x[taps]
+            return out
         if 0 in x.strides:  # repeated by broadcasting: in no order
             x = x.copy()
         for axis, (s, d) in enumerate(zip(stride, dilation, strict=True), -axes):

@@ -208,8 +208,9 @@ class _Layout(NamedTuple):
     second row times the bands one row further down, and so on; each a product of matrices.  The
     columns stand in the order (*leading places, image, last place), so that moving is a slice.
 
-    Where few channels would make these products thin, the moved bands are `stacked` to one matrix,
-    which copies an image kH kW times; columns then stand in the order (image, *places).
+    Where few channels would make these products thin, windows are unfolded along all axes at once:
+    `stacked`, which copies an image kH kW times.  That is one matrix for each image, small enough
+    to stay in the cache through its product; the columns are the places.
 
     What costs is copying short runs of memory.  `channels_last` says whether the channels or the
     places along a row are side by side in memory: whichever are more.
@@ -221,52 +222,62 @@ class _Layout(NamedTuple):
     channels_last: bool
 
     def matrices(self, xp: Any, x: Any, places: Shape) -> list[Any]:
-        """(n, C, *sizes) -> (groups, rows, columns), for each leading tap or once if stacked."""
+        """(n, C, *sizes) -> (parts, groups, rows, columns), for each leading tap or once."""
         n, channels, *sizes = x.shape
         split = xp.reshape(x, shape=(n, self.groups, channels // self.groups, *sizes))
-        ordered = xp.transpose(split, axes=(1, 2, *self._order(0, range(3, split.ndim))))
+        images = xp.transpose(split, axes=(1, 2, 0, *range(3, split.ndim)))
         if self.channels_last:
-            ordered = _innermost(xp, ordered, 1)
-        windows = xp.unfold(ordered, **self.window.last._asdict())
-        windows = _first(xp, windows, (*windows.shape[:-2], places[-1], self.window.size[-1]))
-        *positions, tap = range(2, windows.ndim)
-        spread = windows.shape[2:tap]
-        rows, columns = windows.shape[1] * windows.shape[tap], n * math.prod(places)
-        if self.channels_last:
-            axes, shape = (0, *positions, tap, 1), (self.groups, *spread, rows)
-        else:
-            axes, shape = (0, 1, tap, *positions), (self.groups, rows, *spread)
+            images = _innermost(xp, images, 1)
+        window = self.window if self.stacked else self.window.last
+        spread = places if self.stacked else (*sizes[:-1], places[-1])
+        full = (*images.shape[:3], *spread, *window.size)
+        windows = _first(xp, xp.unfold(images, **window._asdict()), full)
         # Through a flat array: a copy in any case, where overlapping windows could stay a view.
-        bands = xp.reshape(_arrange(xp, windows, axes, (math.prod(shape),)), shape=shape)
-        moved = [xp.getitem(bands, index=index) for index in self._moves(places)]
+        flat = _arrange(xp, windows, self._axes(len(window.size)), (math.prod(full),))
+        rows = full[1] * math.prod(window.size)
         if self.stacked:
-            rows *= len(moved)
-            moved = [_joined(xp, moved, axis=bands.ndim - 1 if self.channels_last else 1)]
+            return [self._shaped(xp, flat, rows, n, places)]
+        spread = (*sizes[:-1], n, places[-1])
+        inner = (*spread, rows) if self.channels_last else (rows, *spread)
+        bands = xp.reshape(flat, shape=(self.groups, *inner))
+        moved = [xp.getitem(bands, index=index) for index in self._moves(places)]
+        return [self._shaped(xp, band, rows, n, places) for band in moved]
+
+    def _shaped(self, xp: Any, x: Any, rows: int, n: int, places: Shape) -> Any:
+        """Elements in the order of the matrix -> (parts, groups, rows, columns)."""
+        parts, columns = self._counts(n, places)
         if self.channels_last:
-            tall = [xp.reshape(band, shape=(self.groups, columns, rows)) for band in moved]
-            return [xp.matrix_transpose(matrix) for matrix in tall]
-        return [xp.reshape(band, shape=(self.groups, rows, columns)) for band in moved]
+            tall = xp.reshape(x, shape=(parts, self.groups, columns, rows))
+            return xp.matrix_transpose(tall)
+        return xp.reshape(x, shape=(parts, self.groups, rows, columns))
 
     def _moves(self, places: Shape) -> Iterator[tuple[slice, ...]]:
         """For each leading tap, which part of the bands it sees."""
-        before = (slice(None),) * (1 + self.stacked + (not self.channels_last))
+        before = (slice(None),) * (1 + (not self.channels_last))
         for taps in itertools.product(*map(range, self.window.size[:-1])):
             steps = zip(taps, places, self.window.stride, self.window.dilation, strict=False)
             yield (*before, *(slice(i * d, i * d + n * s, s) for i, n, s, d in steps))
 
     def images(self, xp: Any, matrix: Any, shape: Shape, places: Shape) -> Any:
-        """The adjoint of `matrices` if stacked: (groups, rows, columns) -> (n, C, *sizes)."""
+        """The adjoint of `matrices` if stacked: the only matrix -> (n, C, *sizes)."""
         n, channels, *sizes = shape
         full = (self.groups, channels // self.groups, n, *places, *self.window.size)
-        columns, taps = range(2, 3 + len(sizes)), range(3 + len(sizes), len(full))
         if self.channels_last:
             matrix = xp.matrix_transpose(matrix)
-            order = (0, *columns, *taps, 1)
-        else:
-            order = (0, *taps[:-1], 1, taps[-1], *columns)
-        windows = _restore(xp, matrix, order, full)
+        windows = _restore(xp, matrix, self._axes(len(sizes)), full)
         ordered = xp.fold(windows, shape=(*full[:3], *sizes), **self.window._asdict())
         return _arrange(xp, ordered, (2, 0, 1, *range(3, ordered.ndim)), shape)
+
+    def _axes(self, taps: int) -> Shape:
+        """The axes of windows, (groups, C/groups, n, *places, *taps), in the order of the matrix.
+
+        That of its transpose if the channels are last.
+        """
+        first = 3 + len(self.window.size)
+        parts, columns = self._order(2, 3)
+        last = range(first, first + taps)
+        inner = (*columns, *last, 1) if self.channels_last else (1, *last, *columns)
+        return (*parts, 0, *inner)
 
     def kernels(self, xp: Any, w: Any) -> list[Any]:
         """(K, C/groups, *size) -> (groups, K/groups, rows), as many as there are matrices."""
@@ -282,22 +293,35 @@ class _Layout(NamedTuple):
 
     def _kernel_axes(self) -> Shape:
         *leading, last = range(2, 2 + len(self.window.size))
-        inner = (last, 1) if self.channels_last else (1, last)
-        return (0, *leading, *inner) if self.stacked else (*leading, 0, *inner)
+        if self.stacked:
+            return (0, *leading, last, 1) if self.channels_last else (0, 1, *leading, last)
+        return (*leading, 0, last, 1) if self.channels_last else (*leading, 0, 1, last)
 
     def columns(self, xp: Any, y: Any) -> Any:
-        """(n, K, *places) -> (groups, K/groups, columns)."""
+        """(n, K, *places) -> (parts, groups, K/groups, columns)."""
         n, channels, *places = y.shape
-        shape = (self.groups, channels // self.groups, n * math.prod(places))
-        return _arrange(xp, y, (1, *self._order(0, range(2, y.ndim))), shape)
+        parts, columns = self._counts(n, places)
+        shape = (parts, self.groups, channels // self.groups, columns)
+        return _arrange(xp, y, self._column_axes(), shape)
 
     def from_columns(self, xp: Any, matrix: Any, shape: Shape) -> Any:
         """The inverse of `columns`."""
-        return _restore(xp, matrix, (1, *self._order(0, range(2, len(shape)))), shape)
+        return _restore(xp, matrix, self._column_axes(), shape)
 
-    def _order(self, image: int, spatial: range) -> Shape:
-        """The axis of the images and the spatial ones, in the order of columns."""
-        return (image, *spatial) if self.stacked else (*spatial[:-1], image, spatial[-1])
+    def _column_axes(self) -> Shape:
+        parts, columns = self._order(0, 2)
+        return (*parts, 1, *columns)
+
+    def _counts(self, n: int, places: Any) -> tuple[int, int]:
+        """How many parts there are, and the columns of each."""
+        return (n, math.prod(places)) if self.stacked else (1, n * math.prod(places))
+
+    def _order(self, image: int, place: int) -> tuple[Shape, Shape]:
+        """The axes of the parts, and those of their columns, from the axes of image and places."""
+        *leading, last = range(place, place + len(self.window.size))
+        if self.stacked:
+            return (image,), (*leading, last)
+        return (), (*leading, image, last)
 
 
 def _layout(window: _Window, channels: int, groups: int, places: Shape) -> _Layout:
@@ -382,7 +406,7 @@ def _conv_weight(xp: Any, x: Any, y: Any, window: _Window, pads: Pads, groups: i
         columns = layout.columns(xp, y_block)
         matrices = layout.matrices(xp, _padded(xp, x_block, pads), places)
         turned = xp.matrix_transpose(columns)
-        products = [xp.matmul(matrix, turned) for matrix in matrices]
+        products = [xp.sum(xp.matmul(matrix, turned), axis=0) for matrix in matrices]
         if sums:
             for i, product in enumerate(products):
                 sums[i] += product
@@ -693,10 +717,14 @@ def _taps(xp: Any, x: Any, window: _Window, pads: Pads, outside: float) -> Any:
     With the taps in front a reduction over them runs along whole rows of memory; over the last axes
     of `unfold` it would run along a handful of elements at a time, ten times as slowly.
     """
-    windows = xp.unfold(_padded(xp, x, pads, outside), **window._asdict())
-    taps = range(x.ndim, windows.ndim)
-    shape = (math.prod(window.size), *windows.shape[: x.ndim])
-    return _arrange(xp, windows, (*taps, *range(x.ndim)), shape)
+    x = _padded(xp, x, pads, outside)
+    places = window.places(x.shape[2:])
+    steps = [
+        [slice(i * d, i * d + (n - 1) * s + 1, s) for i in range(k)]
+        for n, (k, s, d) in zip(places, zip(*window, strict=True), strict=True)
+    ]
+    seen = [xp.getitem(x, index=(..., *tap)) for tap in itertools.product(*steps)]
+    return xp.stack(*seen, axis=0)
 
 
 def _taps_vjp(xp: Any, g: Any, x: Any, window: _Window, pads: Pads) -> Any:
