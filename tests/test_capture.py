@@ -539,6 +539,15 @@ def test_random_numbers(compiled):
     assert len({tuple(a) for a in sides[draw]}) == 18
 
 
+def test_random_numbers_are_not_recorded_by_hand(cuda):
+    x = Tensor([1.0]).to("cuda")
+    with cuda.cuda.Stream(non_blocking=True) as stream:
+        stream.begin_capture()
+        with pytest.raises(RuntimeError, match="would draw the same; record them by compile"):
+            ops.uniform_like(x)
+        stream.end_capture()
+
+
 W = Tensor([2.0], requires_grad=True)
 
 

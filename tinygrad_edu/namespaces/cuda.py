@@ -32,7 +32,7 @@ class Cuda(Arrays):
     def __init__(self, library: Any) -> None:
         super().__init__(library)
         self.asarray = self._asarray
-        self.seed_of: Callable[[Any], Any] = _seed
+        self._seed_of: Callable[[Any], Any] = _refuse_seed
 
     def capturing(self) -> bool:
         """Whether launches are being recorded instead of run."""
@@ -94,17 +94,18 @@ class Cuda(Arrays):
         """
         dtype = "float64" if x.dtype.itemsize > 4 else "float32"
         out = self.library.empty(x.shape, dtype)
-        draw_kernel(self.library, dtype, how)(self.seed_of(generator), out)
+        seed = self._seed_of(generator) if self.capturing() else int(generator.integers(2**63))
+        draw_kernel(self.library, dtype, how)(seed, out)
         return out.astype(x.dtype, copy=False)
 
     @contextlib.contextmanager
     def seeded_by(self, seed_of: Callable[[Any], Array]) -> Iterator[None]:
         """Inside the block launches that are recorded draw from seeds that lie on the card."""
-        self.seed_of = seed_of
+        self._seed_of = seed_of
         try:
             yield
         finally:
-            self.seed_of = _seed
+            self._seed_of = _refuse_seed
 
     def broadcast_to(self, x: Array, shape: tuple[int, ...]) -> Array:
         return self.library.broadcast_to(x, shape)
@@ -162,8 +163,11 @@ class Cuda(Arrays):
         return out.astype(x.dtype, copy=False)
 
 
-def _seed(generator: Any) -> int:
-    return int(generator.integers(2**63))
+def _refuse_seed(generator: Any) -> Any:
+    raise RuntimeError(
+        "random numbers cannot be drawn while launches are recorded by hand, since a repetition "
+        "would draw the same; record them by compile(f, capture=True)"
+    )
 
 
 @functools.cache
