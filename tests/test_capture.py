@@ -422,7 +422,7 @@ class Descent:
 
 @pytest.mark.parametrize(("kind", "options"), OPTIMISERS)
 def test_every_optimiser(kind, options):
-    """Twenty steps with rates that fall; in the middle the state goes into one that is eager."""
+    """Twenty steps with rates that fall; the state goes into one that is eager, and back."""
     mine, theirs = Descent(kind, options), Descent(kind, options)
     step = compile(mine.step, capture=True)
     for k in range(20):
@@ -438,6 +438,8 @@ def test_every_optimiser(kind, options):
                 w.data = other.data
             theirs.weights, theirs.optimizer = loaded.weights, loaded.optimizer
             theirs.schedule.optimizer = loaded.optimizer
+        if k == 15:
+            mine.optimizer.load_state_dict(theirs.optimizer.state_dict())
     assert next(iter(step._recordings.values()))._graph is not None
     agree(mine, theirs, rtol=1e-10)
     if kind is not optim.SGD:
@@ -535,7 +537,7 @@ def test_random_numbers(compiled):
             if k in (0, 6):
                 manual_seed(k)
             drawn += [a.tolist() for a in run(x)]
-    assert sides[draw] == sides[recorded]
+    np.testing.assert_allclose(sides[draw], sides[recorded], rtol=1e-12)
     assert len({tuple(a) for a in sides[draw]}) == 18
 
 
@@ -587,7 +589,7 @@ class TestRefusals:
         assert "stream is capturing" in refused(nn.functional.one_hot, labels)
 
     def test_cublas(self):
-        text = refused(lambda x: Tensor(x.data.dot(x.data), device="cuda"), self.x())
+        text = refused(lambda x: Tensor(x.data[:, None].dot(x.data[None]), device="cuda"), self.x())
         assert "cuBLAS" in text
 
     def test_work_on_the_cpu(self):
