@@ -6,6 +6,7 @@ and the readers tell its story; none of them repeats it.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -86,16 +87,19 @@ def walk(
                 g = _run_hooks(note.hooks, g)
             try:
                 turns: Any  # for each operand: the node, its data, what the rule gave it
-                if node.options or node._inputs is not None or create_graph:
-                    turns = _apply_rule(node, g, create_graph)
+                rule = node.op.rule  # as node.op.rule(...) it costs more
+                if node.options:
+                    rule = functools.partial(rule, **node.options)
+                if node._inputs is not None or create_graph:
+                    turns = _apply_rule(node, rule, g, create_graph)
                 elif node._y is None:
-                    rule, data = node.op.rule, node._x_data  # as node.op.rule(...) it costs more
+                    data = node._x_data
                     parts = rule(NAMESPACES[data.__class__], g, node._data, data)
                     if len(parts) != 1:
                         _refuse_count(parts, node)
                     turns = ((node._x, data, parts[0]),)
                 else:
-                    rule, data, other = node.op.rule, node._x_data, node._y_data
+                    data, other = node._x_data, node._y_data
                     parts = rule(NAMESPACES[data.__class__], g, node._data, data, other)
                     if len(parts) != 2:
                         _refuse_count(parts, node)
@@ -148,14 +152,16 @@ def walk(
     return leaves
 
 
-def _apply_rule(node: Node, g: Any, create_graph: bool) -> Iterator[tuple[Node, Any, Any]]:
+def _apply_rule(
+    node: Node, rule: Any, g: Any, create_graph: bool
+) -> Iterator[tuple[Node, Any, Any]]:
     """For each operand the node, its data and what the rule gives it: lazy where it chose to be."""
-    rule, options, inputs, args = node.op.rule, node.options, node.inputs, node.args
+    inputs, args = node.inputs, node.args
     if create_graph:
         with set_mode(in_rule=True):
-            parts = rule(graph, g, node, *inputs, **options)
+            parts = rule(graph, g, node, *inputs)
     else:
-        parts = rule(NAMESPACES[args[0].__class__], g, node._data, *args, **options)
+        parts = rule(NAMESPACES[args[0].__class__], g, node._data, *args)
     if len(parts) != len(args):
         _refuse_count(parts, node)
     return zip(inputs, args, parts, strict=True)
