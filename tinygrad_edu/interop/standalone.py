@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import itertools
 import math
 
 import numpy
