@@ -7,7 +7,7 @@
 # - builds: `optim`, `Adagrad`, `RMSprop`, `Adam`, `AdamW`
 # - uses: `Tensor`, `Value`, `Value.backward`, `Value.grad`, `data`, `descent`, `draw`, `learn`,
 #   `manual_seed`, `nn`, `numeric_grad`, `ops`, `ops.cross_entropy`
-# - time: 40 minutes to read, 14 s to run
+# - time: 40 minutes to read, 16 s to run
 # - covers: A (Adam), B (optimisation), C (RMSprop), D (Adagrad, RMSprop, Adam), E (6_5)
 #
 # The end first: a loss that is steep in one direction and flat in the other, lowest at $(0.7, 0)$.
@@ -16,6 +16,8 @@
 # slider to watch all four.
 
 # %%
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -212,9 +214,9 @@ learn.source(optim.Adam._update)
 # %% [markdown]
 # ## An experiment: a race on the digits
 #
-# The network of lesson 10 reads digits; five epochs in batches of 32. Every method gets its own
-# best learning rate out of three. Compare the loss on the training set during the fifth epoch:
-# Adam's, measured by that of momentum with Nesterov's look ahead, is ...
+# A network like that of lesson 10, with 72 hidden units, reads digits in batches of 32. Every
+# method gets its own best learning rate out of three. Compare the loss on the training set during
+# the fifth epoch: Adam's, measured by that of momentum with Nesterov's look ahead, is ...
 
 # %%
 guess = learn.predict("Adam against Nesterov", ["less than half", "about equal", "over twice"])
@@ -228,7 +230,7 @@ test_x, test_y = test_set.batch(range(len(test_set)))
 def train(make, seed, epochs=5):
     """A trained model, and its mean loss during the last epoch."""
     manual_seed(seed)
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    model = nn.Sequential(nn.Linear(64, 72), nn.ReLU(), nn.Linear(72, 10))
     optimizer = make(model.parameters())
     for _ in range(epochs):
         losses = []
@@ -241,53 +243,52 @@ def train(make, seed, epochs=5):
     return model, np.mean(losses)
 
 
-def score(make):
+def score(make, epochs=5):
     """Loss in the last epoch and accuracy on the test set, means over the seeds."""
-    runs = [train(make, seed) for seed in range(learn.pick(full=3, quick=1))]
+    runs = [train(make, seed, epochs) for seed in range(learn.pick(full=3, quick=1))]
     right = [(model(test_x).numpy().argmax(axis=1) == test_y.data).mean() for model, _ in runs]
     return float(np.mean([loss for _, loss in runs])), float(np.mean(right))
 
 
 # %%
-large, small = (0.03, 0.1, 0.3), (0.001, 0.003, 0.01)
+large, small = (0.01, 0.03, 0.1), (0.001, 0.003, 0.01)
 entries = {
-    "SGD": (optim.SGD, {}, large),
-    "momentum": (optim.SGD, {"momentum": 0.9}, large),
-    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, large),
-    "Adagrad": (optim.Adagrad, {}, large),
-    "RMSprop": (optim.RMSprop, {}, small),
-    "Adam": (optim.Adam, {}, small),
+    "SGD": (optim.SGD, (0.02, 0.06, 0.2)),
+    "momentum": (partial(optim.SGD, momentum=0.9), large),
+    "Nesterov": (partial(optim.SGD, momentum=0.9, nesterov=True), large),
+    "Adagrad": (optim.Adagrad, large),
+    "RMSprop": (partial(optim.RMSprop, alpha=0.9), small),
+    "Adam": (optim.Adam, small),
 }
-results = {}
-for name, (kind, options, rates) in entries.items():
-    tried = {}
-    for rate in rates[learn.pick(full=slice(None), quick=slice(1, 3))]:
-        tried[rate] = score(lambda p, kind=kind, o=options, r=rate: kind(p, lr=r, **o))
-    rate = min(tried, key=lambda r: tried[r][0])
-    results[name] = tried[rate]
-    print(f"{name:9} lr {rate:<6} loss {tried[rate][0]:.3f}  test {tried[rate][1]:.1%}")
+losses, right = {}, {}
+for name, (make, rates) in entries.items():
+    tried = {r: score(partial(make, lr=r)) for r in rates[learn.pick(full=0, quick=1) :]}
+    rate = min(tried, key=tried.get)
+    (losses[name], five), (_, right[name]) = tried[rate], score(partial(make, lr=rate), epochs=20)
+    print(f"{name:9} lr {rate:<6}loss {losses[name]:.3f}  test {five:.1%}, later {right[name]:.1%}")
+    assert rate == rates[-1]
 
 # %% [markdown]
-# Momentum, once its rate is tuned, is level with Adam, and with Nesterov's look ahead a little in
-# front of it; RMSprop and Adagrad come behind, and the plain step last. On the test set all reach
-# 94 to 96 %. What then is Adam good for? Look at how far the weights of each of the 64 pixels
-# travel in the first epoch:
+# Tuned momentum is level with Adam, and with Nesterov's look ahead a little in front of it; RMSprop
+# and Adagrad come behind, the plain step last. They differ in speed: after 20 epochs all read 96 to
+# 97.5 % of the test set. And each did best with the largest of its three rates, so a longer list
+# may change the places: try Adam with 0.02. What then is Adam good for? Look at how far the weights
+# of each of the 64 pixels travel in the first epoch:
 
 # %%
-losses = {name: loss for name, (loss, _) in results.items()}
 ratio = losses["Adam"] / losses["Nesterov"]
 guess.reveal(guess.choices[int(ratio > 0.5) + int(ratio > 2)])
 for name, loss in zip(entries, (0.208, 0.083, 0.078, 0.105, 0.112, 0.098), strict=True):
-    assert abs(losses[name] / loss - 1) < learn.pick(full=0.2, quick=0.5), name
+    assert abs(losses[name] / loss - 1) < learn.pick(full=0.2, quick=0.3), name
+    assert abs(right[name] - 0.9675) < learn.pick(full=0.01, quick=0.015), name
 assert losses["Nesterov"] < losses["Adam"] < losses["Adagrad"] < losses["SGD"]
-assert min(right for _, right in results.values()) > learn.pick(full=0.93, quick=0.9)
+assert max(losses["momentum"], losses["Adam"]) < losses["RMSprop"] < losses["SGD"]
 manual_seed(0)
-start = nn.Linear(64, 64).weight.numpy()
+start = nn.Linear(64, 72).weight.numpy()
 figure, rows = plt.subplots(2, 1, figsize=(7.5, 3.6), sharex=True, layout="constrained")
 runs = {"SGD": lambda p: optim.SGD(p, lr=0.5), "Adam": lambda p: optim.Adam(p, lr=0.005)}
 for axes, (name, make), colour in zip(rows, runs.items(), (BLUE, ORANGE), strict=True):
-    model, _ = train(make, seed=0, epochs=1)
-    end = next(iter(model.parameters())).numpy()
+    end = next(iter(train(make, seed=0, epochs=1)[0].parameters())).numpy()
     axes.bar(range(64), np.abs(end - start).mean(axis=0), color=colour)
     axes.set_ylabel(name)
 rows[0].set_title("how far the weights of each pixel move in one epoch", fontsize=10)
