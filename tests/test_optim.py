@@ -69,7 +69,7 @@ OPTIONS = {
     },
 }
 ONE_BY_ONE = sorted(OPTIONS.keys() - {"LBFGS"})  # each number changes by itself, in each step once
-FUSED = ("SGD", "Adagrad", "Adam", "AdamW")  # as in PyTorch
+FUSED = ("SGD", "Adagrad", "RMSprop", "Adam", "AdamW")
 WITHOUT_COUNTERPART = {"GradientDescent"}
 
 
@@ -171,6 +171,9 @@ def test_arguments_and_defaults_are_pytorchs(name):
     torch = pytest.importorskip("torch")
     theirs = inspect.signature(getattr(torch.optim, name)).parameters
     for key, argument in inspect.signature(getattr(optim, name)).parameters.items():
+        if (name, key) == ("RMSprop", "fused"):  # ours alone
+            assert key not in theirs
+            continue
         assert argument.default == theirs[key].default, key
 
 
@@ -250,10 +253,10 @@ def test_blocks_change_nothing(name, order, monkeypatch):
 
 
 def steps_of(name, **options):
-    """Twelve steps on three arrays, the rate falling; the arrays, and the optimiser."""
+    """Twenty steps on three arrays, the rate falling; the arrays, and the optimiser."""
     params = [Tensor(np.asarray(W, order="F"), requires_grad=True), *ours()]
     optimizer = getattr(optim, name)(params, **options)
-    for g in np.random.default_rng(1).normal(size=(12, *W.shape)):
+    for g in np.random.default_rng(1).normal(size=(20, *W.shape)):
         for p in params:
             p.grad = np.resize(g, p.shape)
         optimizer.step()
@@ -302,12 +305,46 @@ def test_machine_code_takes_the_same_steps(name):
     found, optimizer = steps_of(name, **next(combinations(name)), fused=True)
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
-    p = Tensor([1.0, 2.0], requires_grad=True)
-    optimizer = getattr(optim, name)([p], fused=True)
-    p.grad = [0.5, -0.5]
-    optimizer.step()
-    assert p.data.dtype == np.float32
+    ends = []
+    for one_loop in (False, True):
+        p = Tensor([1.0, 2.0], requires_grad=True)
+        optimizer = getattr(optim, name)([p], **next(combinations(name)), fused=one_loop)
+        for g in np.random.default_rng(2).normal(size=(20, 2)).astype("float32"):
+            p.grad = g
+            optimizer.step()
+        ends.append(p.numpy())
+    assert ends[1].dtype == np.float32
     assert optimizer._loops
+    np.testing.assert_allclose(*ends, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "option"), [("SGD", "momentum"), ("Adam", "betas")])
+def test_numbers_that_change_in_each_step_need_no_new_loop(name, option, monkeypatch):
+    monkeypatch.setattr(loading, "need_numba", lambda what: None)
+    monkeypatch.setattr(fused, "load_loop", in_python)
+    ends = []
+    for one_loop in (False, True):
+        (p,) = params = [Tensor(B, requires_grad=True)]
+        optimizer = getattr(optim, name)(
+            params, **{option: OPTIONS[name][option][0]}, fused=one_loop
+        )
+        schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=20)
+        for g in np.random.default_rng(3).normal(size=(19, *B.shape)):
+            p.grad = g
+            optimizer.step()
+            schedule.step()
+        ends.append(p.numpy())
+    np.testing.assert_allclose(*ends, rtol=1e-12)
+    assert len(optimizer._loops) == 1
+
+
+def test_a_file_without_the_word_fused_loads_and_leaves_it():
+    p = Tensor(B, requires_grad=True)
+    optimizer = optim.RMSprop([p])
+    saved = optimizer.state_dict()
+    del saved["param_groups"][0]["fused"]
+    optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0]["fused"] is None
 
 
 def test_numbers_and_names_from_a_file_do_not_enter_a_loop(monkeypatch):

@@ -7,12 +7,13 @@ down what is done with them, and the loop made of that reads and writes every el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy
 
 from tinygrad_edu.namespaces.arrays import NUMPY
+from tinygrad_edu.optim.optimizer import is_number
 from tinygrad_edu.readers.program.loading import load_loop
 from tinygrad_edu.readers.program.names import Names
 from tinygrad_edu.readers.program.steps import LEAVES, Step
@@ -53,27 +54,37 @@ for _python, _name in (
     setattr(Held, f"__i{_python}__", _in_place(_name))
 
 
+class Number(Symbol):
+    """An option that is a number: a formula may ask whether it is zero, and nothing else."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return bool(self.example != 0)
+
+
 def fuse(
-    update: Callable[..., None],
-    dtype: Any,
-    remembered: Sequence[str],
-    group: dict[str, Any],
-    factors: Iterable[str],
+    update: Callable[..., None], dtype: Any, remembered: Sequence[str], options: dict[str, Any]
 ) -> Callable[..., None]:
-    """``loop(x, *remembered, g, *factors)``, which does to arrays of one axis what `update` does.
+    """``loop(x, *remembered, g, *numbers)``, which does to arrays of one axis what `update` does.
 
     update : an optimiser's ``_update(xp, x, g, state, group)``.
-    group : what it may choose by; the `factors` among it are handed to the loop in each call.
+    options : its group; the `numbers` among them, as float64, are handed to the loop in each call.
     """
     recording = Recording(NUMPY)
     one = numpy.ones(1, dtype)
 
-    def leaf(name: str, example: Any) -> Symbol:
-        return recording.leaf("input", example, name)
+    def leaf(kind: Any, name: str, example: Any) -> Any:
+        return kind(recording, recording.leaf("input", example, name).place, example)
 
-    changed = [Held(recording, leaf(name, one).place, one) for name in ("x", *remembered)]
-    g = leaf("g", one)
-    group = group | {name: leaf(name, one[0]) for name in factors}
+    def number(name: str, option: Any) -> Any:
+        if isinstance(option, tuple | list):
+            return tuple([number(name, part) for part in option])
+        return leaf(Number, name, float(option)) if is_number(option) else option
+
+    changed = [leaf(Held, name, one) for name in ("x", *remembered)]
+    g = leaf(Symbol, "g", one)
+    group = {name: number(name, option) for name, option in options.items()}
     update(recording, changed[0], g, dict(zip(remembered, changed[1:], strict=True)), group)
     uses = frozenset(step.name for step in recording.steps) - {*LEAVES, *INFIX}
     text = _source(recording.steps, [array.place for array in changed], uses)
@@ -81,15 +92,22 @@ def fuse(
 
 
 def _source(steps: list[Step], ends: list[int], uses: Collection[str]) -> str:
-    """The loop, a line per step; the inputs become, in their order, the results of `ends`."""
+    """The loop, a line per step; the inputs become, in their order, the results of `ends`.
+
+    What depends on numbers alone is worked out before the loop, in float64, as Python does.
+    """
     names = Names({"loop", "i", "range", "float32", "float64", *uses})
     given: list[str] = []
     called: list[str] = []
+    before: list[str] = []
     lines: list[str] = []
     for step in steps:
-        operands = [called[i] for i in step.inputs]
+        operands = [
+            f"{steps[0].dtype}({called[i]})" if step.shape and not steps[i].shape else called[i]
+            for i in step.inputs
+        ]
         if step.name == "constant":
-            called.append(f"{steps[0].dtype}({float(step.data)!r})")
+            called.append(repr(float(step.data)))
             continue
         if step.name == "input":
             given.append(names.new(step.label))
@@ -99,7 +117,7 @@ def _source(steps: list[Step], ends: list[int], uses: Collection[str]) -> str:
         else:
             right = f"{step.name}({', '.join(operands)})"
         called.append(names.new("t_1"))
-        lines.append(f"{called[-1]} = {right}")
+        (lines if step.shape else before).append(f"{called[-1]} = {right}")
     lines += [f"{given[i]}[i] = {called[end]}" for i, end in enumerate(ends)]
-    body = "".join(f"        {line}\n" for line in lines)
-    return f"def loop({', '.join(given)}):\n    for i in range({given[0]}.size):\n{body}"
+    body = [*before, f"for i in range({given[0]}.size):", *("    " + line for line in lines)]
+    return f"def loop({', '.join(given)}):\n" + "".join(f"    {line}\n" for line in body)

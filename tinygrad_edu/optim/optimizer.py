@@ -16,6 +16,7 @@ from tinygrad_edu.node import Node, current_mode, describe
 
 Params = Iterable[Any]  # of Tensors and Values, or of groups: dicts with the key "params"
 Group = dict[str, Any]
+Fused = Callable[[Array, Array, dict[str, Any]], bool]
 Loss = TypeVar("Loss")
 
 # Elements updated at a time.  A formula such as x -= lr * g passes over its arrays several times;
@@ -216,15 +217,16 @@ class Optimizer:
             if capture is not None:
                 self._record(group, params, capture)
                 continue
-            known: dict[int, Group] = {}  # steps taken -> options and factors
+            known: dict[int, tuple[Group, Fused | None]] = {}  # by the steps taken
             for p in params:
                 state = self._remembered(p, group)
                 if "step" in state:
                     state["step"] += 1
                 step = state.get("step", 0)
                 if step not in known:
-                    known[step] = {**group, **self._factors(group, step)}
-                self._update_one(p, state, known[step])
+                    options = {**group, **self._factors(group, step)}
+                    known[step] = options, self._fused(options)
+                self._update_one(p, state, *known[step])
         return loss
 
     def _record(self, group: Group, params: list[Any], capture: Any) -> None:
@@ -277,30 +279,43 @@ class Optimizer:
                 state[name] = first
         return state
 
-    def _update_one(self, p: Any, state: dict[str, Any], group: Group) -> None:
+    def _update_one(
+        self, p: Any, state: dict[str, Any], group: Group, fused: Fused | None = None
+    ) -> None:
         x, g = numbers_of(p), numbers_of(p, gradient=True)
-        if not (group.get("fused") and self._update_fused(x, g, state, group)):
+        if fused is None or not fused(x, g, state):
             for part, slope, remembered in _blocks(x, g, state):
                 self._update(namespace_of(x), part, slope, remembered, group)
         p.data = x  # marks the change, so that graphs recorded before refuse to run backward
 
-    def _update_fused(self, x: Array, g: Array, state: dict[str, Any], group: Group) -> bool:
-        """Whether the update was done by one loop, which needs numbers that lie in a row."""
-        held = {name: a for name, a in state.items() if name != "step"}
-        arrays = [x, *held.values(), g]
-        in_a_row = all(a.__class__ is numpy.ndarray and a.flags.c_contiguous for a in arrays)
-        if not in_a_row or x.dtype.char not in "fd":
-            return False
-        factors = [*self._factors(group, 1)]
-        options = {k: v for k, v in group.items() if k not in (*_EXTRAS, "lr", *factors)}
-        key = x.dtype, *held, repr(options)
-        if key not in self._loops:
-            from tinygrad_edu.optim.fused import fuse
+    def _fused(self, group: Group) -> Fused | None:
+        """What updates an array by one loop, and says whether: its numbers must lie in a row.
 
-            self._loops[key] = fuse(self._update, x.dtype, [*held], options, factors)
-        numbers = [x.dtype.type(group[name]) for name in factors]
-        self._loops[key](*[a.reshape(-1) for a in arrays], *numbers)
-        return True
+        A loop is handed the options that are numbers, so that these may change from step to step.
+        """
+        if not group.get("fused"):
+            return None
+        options = {name: option for name, option in group.items() if name not in _EXTRAS}
+        numbers: list[float] = []
+        chosen = (*options, *[_kind(option, numbers) for option in options.values()])
+
+        def update(x: Array, g: Array, state: dict[str, Any]) -> bool:
+            held = [name for name in state if name != "step"]
+            arrays = [x, *[state[name] for name in held], g]
+            for a in arrays:
+                if a.__class__ is not numpy.ndarray or not a.flags.c_contiguous:
+                    return False
+            if x.dtype.char not in "fd":
+                return False
+            key = x.dtype, *held, chosen
+            if key not in self._loops:
+                from tinygrad_edu.optim.fused import fuse
+
+                self._loops[key] = fuse(self._update, x.dtype, held, options)
+            self._loops[key](*[a.reshape(-1) for a in arrays], *numbers)
+            return True
+
+        return update
 
     # Saving and loading
 
@@ -359,12 +374,14 @@ class Optimizer:
         self.state = state
 
     def _loaded_group(self, i: int, mine: Group, saved: Mapping[str, Any]) -> Group:
-        missing = sorted((self.defaults.keys() | {"params"}) - saved.keys())
+        missing = sorted((self.defaults.keys() | {"params"}) - {"fused"} - saved.keys())
         if missing:
             raise ValueError(
                 f"{self._name}: the saved group {i} has no {missing[0]!r}; was it saved by another "
                 "kind of optimiser?"
             )
+        if "fused" in mine:  # which older files, and PyTorch's RMSprop, do not have
+            saved = {"fused": mine["fused"], **saved}
         if len(saved["params"]) != len(mine["params"]):
             raise ValueError(
                 f"{self._name}: group {i} has {len(mine['params'])} parameters, the saved one "
@@ -431,9 +448,11 @@ def _blocks(
     x: Array, g: Array, state: dict[str, Any]
 ) -> Iterator[tuple[Array, Array, dict[str, Any]]]:
     """The arrays in parts of at most BLOCK elements, as views; whole where views cannot be had."""
+    if x.size <= BLOCK or not isinstance(x, numpy.ndarray):  # a card has no such cache
+        yield x, g, state
+        return
     arrays = {name: a for name, a in state.items() if name != "step"}
-    whole = x.size <= BLOCK or not isinstance(x, numpy.ndarray)  # a card has no such cache
-    if whole or not all(a.flags.c_contiguous for a in (x, g, *arrays.values())):
+    if not all(a.flags.c_contiguous for a in (x, g, *arrays.values())):
         yield x, g, state
         return
     x, g = x.reshape(-1), g.reshape(-1)
@@ -462,6 +481,25 @@ class _Uncounted(dict[str, Any]):
 
 def _is_real(x: Any) -> bool:
     return isinstance(x, numbers.Real)
+
+
+def is_number(option: Any) -> bool:
+    """Whether an option is a number, rather than a choice.
+
+    >>> is_number(0.9), is_number(True)
+    (True, False)
+    """
+    return isinstance(option, (float, int, numpy.number)) and option.__class__ is not bool
+
+
+def _kind(option: Any, numbers: list[float]) -> Any:
+    """What a formula may choose by, of a number whether it is zero; it is added to `numbers`."""
+    if isinstance(option, (tuple, list)):
+        return tuple([_kind(part, numbers) for part in option])
+    if not is_number(option):
+        return repr(option)
+    numbers.append(float(option))
+    return "a number" if option else "zero"
 
 
 def _copied(value: Any) -> Any:

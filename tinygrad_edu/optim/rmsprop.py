@@ -33,6 +33,8 @@ class RMSprop(Optimizer):
     momentum : how much of `b` is kept from step to step, at least 0.
     centered : divide by the estimated standard deviation.
     maximize : climb instead of descending.
+    fused : whether an array is updated by one loop in machine code, made of this formula by numba
+        (PyTorch's RMSprop has no such option).
 
     Raises ValueError for an option out of range.
 
@@ -62,6 +64,7 @@ class RMSprop(Optimizer):
         centered: bool = False,
         *,
         maximize: bool = False,
+        fused: bool | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -71,6 +74,7 @@ class RMSprop(Optimizer):
             "centered": centered,
             "weight_decay": weight_decay,
             "maximize": maximize,
+            "fused": fused,
         }
         super().__init__(params, defaults)
 
