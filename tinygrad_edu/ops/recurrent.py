@@ -131,16 +131,18 @@ def lstm(xp, x, h, c, weight):
     al. 2000, Neural Computation 12.
     """
     columns, states, cells, every = _columns(xp, x, weight, 4, h, c), [], [], []
+    scale, rest = _lstm_scales(xp, h)
     for t in range(x.shape[0]):
         a = xp.matmul(h, columns)
         a += xp.getitem(x, index=t)
-        gates = i, f, new, o = _lstm_gates(xp, a)
+        gates = _lstm_gates(xp, a, scale, rest)
+        i, f, new, o = (_part(xp, gates, which, 4) for which in range(4))
         c = f * c
         c += i * new
         h = o * xp.tanh(c)
         states.append(h)
         cells.append(c)
-        every += gates
+        every.append(gates)
     out = xp.reshape(xp.stack(*states, *cells), shape=(2, x.shape[0], *h.shape))
     return keep(out, *every)
 
@@ -150,29 +152,33 @@ def lstm_vjp(xp, g, out, x, h, c, weight):
     states, cells = xp.getitem(out, index=0), xp.getitem(out, index=1)
     before, cells_before = _before(xp, h, states), _before(xp, c, cells)
     steps, squashed = x.shape[0], xp.tanh(cells)
-    gates = kept(out)
-    if gates is None:
+    scale, rest = _lstm_scales(xp, h)
+    every = kept(out)
+    if every is None:
         a = xp.matmul(before, _columns(xp, x, weight, 4))
         a += x
-        every = _lstm_gates(xp, a)
-        gates = [xp.getitem(gate, index=t) for t in range(steps) for gate in every]
+        gates = _lstm_gates(xp, a, scale, rest)
+        every = tuple(xp.getitem(gates, index=t) for t in range(steps))
     state, cell, parts = xp.zeros_like(h), xp.zeros_like(c), []
+    floor = rest - scale  # the least value of a gate: 0, and -1 for g
     for t in reversed(range(steps)):
-        i, f, new, o = gates[4 * t : 4 * t + 4]
+        i, f, new, o = (_part(xp, every[t], which, 4) for which in range(4))
         s = xp.getitem(squashed, index=t)
         state += xp.getitem(g, index=(0, t))
         cell += xp.getitem(g, index=(1, t))
         through = state * o  # a gradient of h_t on its way to c_t, and with s to o
         cell += through
-        through *= s
-        cell -= through * s
+        cell -= through * s * s
         part = xp.concat(
-            _times(1.0 - i, i, new, cell),
-            _times(1.0 - f, f, xp.getitem(cells_before, index=t), cell),
-            _times(1.0 - new * new, i, cell),
-            _times(1.0 - o, through),
+            new * cell,
+            xp.getitem(cells_before, index=t) * cell,
+            i * cell,
+            state * s,
             axis=-1,
         )
+        slopes = every[t] - floor  # y (1 - y) of a sigmoid, (y + 1) (1 - y) of tanh
+        slopes *= 1.0 - every[t]
+        part *= slopes
         parts.append(part)
         state = xp.matmul(part, weight)
         cell = cell * f
@@ -180,18 +186,19 @@ def lstm_vjp(xp, g, out, x, h, c, weight):
     return gx, state, cell, lambda: _weight_vjp(xp, gx, before)
 
 
-def _times(product: Any, *factors: Any) -> Any:
-    """The product of all, in the memory of the first."""
-    for factor in factors:
-        product *= factor
-    return product
+def _lstm_gates(xp: Any, a: Any, scale: Any, rest: Any) -> Any:
+    """i, f, g and o side by side, (..., 4 H), of a: by one tanh, sigmoid(a) as in `_gate`."""
+    out = xp.tanh(a * scale)
+    out *= scale
+    out += rest
+    return out
 
 
-def _lstm_gates(xp: Any, a: Any) -> tuple[Any, Any, Any, Any]:
-    """i, f, g and o, each (..., H), of a, (..., 4 H)."""
-    both = _gate(xp, xp.getitem(a, index=(..., slice(a.shape[-1] // 2))))
-    i, f = _part(xp, both, 0, 2), _part(xp, both, 1, 2)
-    return i, f, xp.tanh(_part(xp, a, 2, 4)), _gate(xp, _part(xp, a, 3, 4))
+def _lstm_scales(xp: Any, h: Any) -> tuple[Any, Any]:
+    """1/2 for a sigmoid and 1 for tanh, in the order i, f, g and o, (N, 4 H); 1 minus that."""
+    half = 0.5 + xp.zeros_like(h)
+    scale = xp.concat(half, half, half + half, half, axis=-1)
+    return scale, 1.0 - scale
 
 
 def _gate(xp: Any, a: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from tinygrad_edu.readers.program.steps import CHAIN, Step
 from tinygrad_edu.readers.program.words import FRESH, INTO, may_alias
 
+_LEAST = 2**14  # bytes of an array from which its parts are written where they belong
+
 
 def last_reads(steps: tuple[Step, ...], body: Iterable[int], ends: set[int]) -> dict[int, int]:
     """For each result of a function that is not among its `ends`, the last step that reads it.
@@ -54,6 +56,43 @@ def takeovers(
                 found[i] = j
                 break
     return found
+
+
+def destinations(
+    steps: tuple[Step, ...], body: Iterable[int], last: dict[int, int], over: dict[int, int]
+) -> dict[int, tuple[int, str]]:
+    """Which steps may write their result where `stack` or `concat` would copy it.
+
+    {step: (the stack or concat, the index of the step's part)}; all operands have one, or none.
+    Each must be an array that was made in this function, or is written over one, and that nobody
+    reads after the copy.  Machine code fills parts only that are in order in memory.
+    """
+    found: dict[int, tuple[int, str]] = {}
+    for i in body:
+        whole = steps[i]
+        if whole.name not in ("stack", "concat") or whole.nbytes < _LEAST:
+            continue
+        axis = whole.options.get("axis", 0) % len(whole.shape)
+        parts, start = {}, 0
+        for j in whole.inputs:
+            first = j
+            while first in over:
+                first = over[first]
+            step = steps[first]
+            writes = step.name in INTO or (step.name == CHAIN and (axis == 0 or not _loop(step)))
+            if not (last.get(j) == i and writes and step.dtype == whole.dtype and step.shape):
+                break
+            end = start + (1 if whole.name == "stack" else step.shape[axis])
+            at = f"{start}" if whole.name == "stack" else f"{start}:{end}"
+            parts[first] = i, ":, " * axis + at
+            start = end
+        if len(parts) == len(whole.inputs):
+            found |= parts
+    return found
+
+
+def _loop(chain: Step) -> bool:
+    return bool(chain.options["how"] == "loop")
 
 
 def _owner(steps: tuple[Step, ...], i: int) -> int:

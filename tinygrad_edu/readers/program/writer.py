@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy
 
+from tinygrad_edu.namespaces.arrays import NUMPY
 from tinygrad_edu.readers.program.chains import BLOCK, inner_steps
 from tinygrad_edu.readers.program.kernels import kernel
-from tinygrad_edu.readers.program.memory import last_reads, takeovers
+from tinygrad_edu.readers.program.memory import destinations, last_reads, takeovers
 from tinygrad_edu.readers.program.names import Names, comment
 from tinygrad_edu.readers.program.steps import CHAIN, LEAVES, SOURCE, Program, Ref, Step
 from tinygrad_edu.readers.program.words import INFIX, INTO
@@ -204,6 +205,9 @@ class _Writer:
         last = last_reads(steps, [*self.own, *places], ends) if self.reuse else {}
         over = takeovers(steps, places, last, self.own)
         takers = {j: i for i, j in over.items()}
+        on_cpu = self.program.xp is NUMPY
+        into = destinations(steps, places, last, over) if on_cpu else {}
+        wholes = {whole for whole, _ in into.values()}
         self.over += len(over)
         lines, origin, dead = [], "", []
         for i in places:
@@ -213,7 +217,15 @@ class _Writer:
             if step.origin != origin:
                 origin = step.origin
                 lines.append(f"{_INDENT}# {_short(origin)}")
-            lines.append(f"{_INDENT}{self._line(i, over.get(i), takers)}  # {step.shape}")
+            out = ""
+            if i in into:
+                whole, at = into[i]
+                if whole not in self.called:
+                    lines.append(f"{_INDENT}{self._empty(whole)}  # {steps[whole].shape}")
+                out = f"{self.called[whole]}[{at}]"
+            if i not in wholes:
+                line = self._line(i, over.get(i), takers, out)
+                lines.append(f"{_INDENT}{line}  # {step.shape}")
             read = {j for j in {i, *step.refs} if steps[j].name not in LEAVES}
             dead = sorted({j for j in read if last.get(j) == i} - {over.get(i)})
             names = self._all_names(dead, over)
@@ -250,8 +262,17 @@ class _Writer:
             lines.append(f"{_INDENT}{self.called[i]} = {right}")
         return lines
 
-    def _line(self, i: int, over: int | None, takers: dict[int, int]) -> str:
-        """One step; `over` is the operand whose memory it takes, `takers` who takes whose."""
+    def _empty(self, i: int) -> str:
+        """The array whose parts are filled before step i, which would put them together."""
+        step = self.program.steps[i]
+        self.called[i] = self.names.new(step.label or "t_1")
+        return f"{self.called[i]} = empty({step.shape}, {str(step.dtype)!r})"
+
+    def _line(self, i: int, over: int | None, takers: dict[int, int], out: str) -> str:
+        """One step; `over` is the operand whose memory it takes, `takers` who takes whose.
+
+        out : the part of an array that it fills, if it does.
+        """
         step = self.program.steps[i]
         if over is not None and step.name in AUGMENTED:
             first, second = step.inputs
@@ -265,20 +286,21 @@ class _Writer:
             label = self.program.steps[taker].label
         if over is not None and not label:
             self.called[i] = self.called[over]
-            return self._into(step, over)
-        right = self._expression(step) if over is None else self._into(step, over)
+            return self._into(step, self.called[over], over)
+        out = out if over is None else self.called[over]
+        right = self._into(step, out, over) if out else self._expression(step)
         self.called[i] = self.names.new(label or "t_1")
         return f"{self.called[i]} = {right}"
 
-    def _into(self, step: Step, over: int) -> str:
-        """The step as a call that writes into the memory of an operand."""
+    def _into(self, step: Step, out: str, over: int | None) -> str:
+        """The step as a call that writes into `out`, the memory of an operand `over` or another."""
         if step.name == CHAIN and step.options["how"] == "kernel":
-            return self._kernel(step, self.called[over])
+            return self._kernel(step, out)
         if step.name == CHAIN:
-            return self._chain(step, self.called[over], over)
+            return self._chain(step, out, over)
         operands = ", ".join(map(self._value, step.inputs))
         self.uses.add(step.name)
-        return f"{step.name}({operands}, out={self.called[over]})"
+        return f"{step.name}({operands}, out={out})"
 
     def _expression(self, step: Step) -> str:
         if step.name == SOURCE:
@@ -460,7 +482,7 @@ class _Blocks(_Inner):
         lines += [line.partition("  # ")[0] for line in self._body(places, {places[-1]})]
         return [_INDENT + line for line in [*lines, "return out"]]
 
-    def _line(self, i: int, over: int | None, takers: dict[int, int]) -> str:
+    def _line(self, i: int, over: int | None, takers: dict[int, int], out: str) -> str:
         """The result is written into its part of `out`, and so is what it will be written over."""
         steps = self.program.steps
         end = i
@@ -468,11 +490,11 @@ class _Blocks(_Inner):
             end = takers[end]
         first = end == len(steps) - 1 and over is None and not self.own
         if not first and i < len(steps) - 1:
-            return super()._line(i, over, takers)
+            return super()._line(i, over, takers, out)
         there = next((j for j in steps[i].inputs if self._value(j) == "part"), -1)
         self.called[i] = self.called[-1] = "part"
         if steps[i].name in INTO or steps[i].name == CHAIN:
-            return self._into(steps[i], there)
+            return self._into(steps[i], "part", there)
         return f"part[...] = {self._expression(steps[i])}"
 
     def _all_names(self, places: list[int], over: dict[int, int]) -> dict[str, None]:
