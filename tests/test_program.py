@@ -538,6 +538,34 @@ class TestMemory:
         assert "out=" in f.source
         assert f.report().splitlines()[2] == "written over another result: 4"
 
+    @pytest.mark.parametrize("axis", [0, 1, -1])
+    @pytest.mark.parametrize("put", [ops.stack, ops.concat])
+    def test_parts_are_written_where_they_belong(self, put, axis):
+        x = Tensor(np.linspace(-1.0, 2.0, 1200).reshape(40, 30))
+
+        def parts(x):
+            return put(x.exp(), (x * 3.0).tanh(), (x + 1.0) * x, axis=axis)
+
+        f = compile(parts)
+        assert np.array_equal(f(x).data, parts(x).data)
+        assert f"{put.__name__}(" not in f.source
+        assert f.source.count("out=") >= 3
+
+    def test_parts_that_are_read_again_are_copied(self):
+        x = Tensor(np.linspace(-1.0, 2.0, 1200).reshape(40, 30))
+
+        def both(x):
+            part = x.exp()
+            return ops.stack(part, part), ops.stack(part, x), ops.stack(part * 2.0, x.tanh()), part
+
+        f = compile(both)
+        found = f(x)
+        assert f.source.count("stack(") == 2
+        for mine, wanted in zip(found, both(x), strict=True):
+            assert np.array_equal(mine.data, wanted.data)
+        found[0].data[...] = 0.0
+        assert np.array_equal(found[3].data, np.exp(x.data))
+
     def test_arguments_and_parameters_are_not_written_over(self):
         x, w = Tensor(np.ones((2, 3))), Tensor(np.full((2, 3), 2.0), requires_grad=True)
         f = compile(lambda x: ((x + w) * w - x).sum())
