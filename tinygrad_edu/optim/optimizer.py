@@ -380,14 +380,14 @@ class Optimizer:
                 f"{self._name}: the saved group {i} has no {missing[0]!r}; was it saved by another "
                 "kind of optimiser?"
             )
-        if "fused" in mine:  # which older files, and PyTorch's RMSprop, do not have
-            saved = {"fused": mine["fused"], **saved}
         if len(saved["params"]) != len(mine["params"]):
             raise ValueError(
                 f"{self._name}: group {i} has {len(mine['params'])} parameters, the saved one "
                 f"{len(saved['params'])}"
             )
         group = {**saved, "params": mine["params"]}
+        if "fused" in mine:  # which older files, and PyTorch's RMSprop, do not have
+            group.setdefault("fused", mine["fused"])
         self._check_group(group)
         return group
 
