@@ -566,6 +566,25 @@ class TestMemory:
         found[0].data[...] = 0.0
         assert np.array_equal(found[3].data, np.exp(x.data))
 
+    def test_every_backward_pass_makes_the_arrays_whose_parts_it_fills(self):
+        model, x = (
+            nn.GRU(4, 32),
+            Tensor(np.linspace(-1.0, 2.0, 1280).reshape(10, 32, 4), dtype="f4"),
+        )
+        run = compile(model)
+        gradients = []
+        for function in (model, run):
+            for result in function(x):  # the states, and the last state: two backward passes
+                model.zero_grad()
+                result.sum().backward()
+                gradients.append([p.grad.copy() for p in model.parameters()])
+        for mine, wanted in zip(gradients[2:], gradients[:2], strict=True):
+            for a, b in zip(mine, wanted, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        backward_0, backward_1 = run.source.split("def backward_")[1:]
+        assert "out=" in backward_0
+        assert "= empty(" in backward_1
+
     def test_arguments_and_parameters_are_not_written_over(self):
         x, w = Tensor(np.ones((2, 3))), Tensor(np.full((2, 3), 2.0), requires_grad=True)
         f = compile(lambda x: ((x + w) * w - x).sum())

@@ -208,6 +208,7 @@ class _Writer:
         on_cpu = self.program.xp is NUMPY
         into = destinations(steps, places, last, over) if on_cpu else {}
         wholes = {whole for whole, _ in into.values()}
+        begun: set[int] = set()  # in this function: another may compute the same
         self.over += len(over)
         lines, origin, dead = [], "", []
         for i in places:
@@ -220,7 +221,8 @@ class _Writer:
             out = ""
             if i in into:
                 whole, at = into[i]
-                if whole not in self.called:
+                if whole not in begun:
+                    begun.add(whole)
                     lines.append(f"{_INDENT}{self._empty(whole)}  # {steps[whole].shape}")
                 out = f"{self.called[whole]}[{at}]"
             if i not in wholes:
